@@ -1,0 +1,1 @@
+//! The embedder's view of sheave: engine, store, linker, typed functions, WASI

@@ -1,0 +1,1 @@
+//! The bytecode of sheave: one table, and what is derived from it

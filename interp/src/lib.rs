@@ -1,0 +1,1 @@
+//! Runs sheave bytecode on an arena: both executors, stacks, traps

@@ -1,0 +1,1 @@
+//! WebAssembly bytes to validated, translated sheave bytecode; image files
