@@ -1,0 +1,369 @@
+//! Reads `ops.isa` and writes the opcode enum, the `OPS` table, the effects, the encoders and the form look-ups.
+
+use std::fmt::Write as _;
+use std::{env, fs, path::Path};
+
+#[derive(Clone, Debug)]
+struct Operand {
+    name: String,
+    role: String,
+    ty: String,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Row {
+    section: String,
+    doc: String,
+    kind: String,
+    attrs: Vec<String>,
+    name: String,
+    operands: Vec<Operand>,
+    effect: String,
+    /// (relation, name of the other op)
+    links: Vec<(&'static str, String)>,
+}
+
+fn main() {
+    println!("cargo:rerun-if-changed=ops.isa");
+    println!("cargo:rerun-if-changed=build.rs");
+    let text = fs::read_to_string("ops.isa").expect("ops.isa is beside build.rs");
+    let rows = parse(&text);
+    let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
+    fs::write(Path::new(&out).join("ops.rs"), generate(&rows, &text)).expect("OUT_DIR is writable");
+}
+
+// ---- reading -------------------------------------------------------------------------------------------------------
+
+fn parse(text: &str) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut section = String::new();
+    let mut doc = String::new();
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        let line = line.trim();
+        if line.is_empty() || (line.starts_with("//") && !line.starts_with("///")) {
+            continue;
+        }
+        if let Some(d) = line.strip_prefix("///") {
+            if !doc.is_empty() {
+                doc.push(' ');
+            }
+            doc.push_str(d.trim());
+            continue;
+        }
+        if let Some(s) = line.strip_prefix("section") {
+            section = s.trim().trim_matches('"').to_string();
+            continue;
+        }
+        let mut row = line.to_string();
+        while row.matches('{').count() != row.matches('}').count() {
+            row.push(' ');
+            row.push_str(lines.next().expect("a row's braces balance").trim());
+        }
+        expand(&row, &section, &std::mem::take(&mut doc), &mut rows);
+    }
+    rows
+}
+
+fn braces(s: &str) -> (&str, &str) {
+    let mut depth = 0;
+    for (i, c) in s.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => {
+                depth -= 1;
+                if depth == 0 {
+                    return (s[1..i].trim(), s[i + 1..].trim());
+                }
+            }
+            _ => {}
+        }
+    }
+    panic!("unbalanced: {s}");
+}
+
+fn operand(name: &str, spec: &str) -> Operand {
+    let mut words = spec.split_whitespace();
+    let role = words.next().expect("a role").to_string();
+    let ty = words.next().unwrap_or(match role.as_str() {
+        "set" | "range" | "base" | "table" | "mem" => "u16",
+        "label" => "i32",
+        _ => "u32",
+    });
+    Operand { name: name.to_string(), role, ty: ty.to_string() }
+}
+
+fn expand(row: &str, section: &str, doc: &str, rows: &mut Vec<Row>) {
+    let open = row.find('{').expect("a row has braces");
+    let mut head = row[..open].split_whitespace();
+    let kind = head.next().expect("a kind").to_string();
+    let mut rest: Vec<&str> = head.collect();
+    let mut attrs = Vec::new();
+    while let Some(a) = rest.first().and_then(|w| w.strip_prefix('[')) {
+        attrs.push(a.trim_end_matches(']').to_string());
+        rest.remove(0);
+    }
+    let name = rest[0].to_string();
+    let base = Row { section: section.into(), doc: doc.into(), kind: kind.clone(), attrs, name: name.clone(), ..Row::default() };
+    let (first, after) = braces(&row[open..]);
+    match kind.as_str() {
+        "load" => return expand_load(base, &rest, first, rows),
+        "store" => return expand_store(base, &rest, first, rows),
+        _ => {}
+    }
+    let effect = if after.is_empty() { String::new() } else { braces(after).0.to_string() };
+    // Each operand has one or two alternatives.
+    let mut plain = Vec::new();
+    let mut alternatives = Vec::new();
+    let specs: Vec<&str> = first.split(',').map(str::trim).filter(|s| !s.is_empty()).collect();
+    for (i, spec) in specs.iter().enumerate() {
+        let (n, alts) = spec.split_once(':').expect("name: role type");
+        let mut alts = alts.split('|').map(str::trim);
+        plain.push(operand(n.trim(), alts.next().expect("a role")));
+        if let Some(alt) = alts.next() {
+            alternatives.push((i, operand(n.trim(), alt), if i + 1 == specs.len() { "_imm" } else { "_rimm" }));
+        }
+    }
+    let mut forms = vec![(String::new(), plain.clone(), effect.clone())];
+    for (i, alt, suffix) in &alternatives {
+        let mut operands = plain.clone();
+        let slot_ty = operands[*i].ty.clone();
+        operands[*i] = alt.clone();
+        let n = &alt.name;
+        forms.push((suffix.to_string(), operands, format!("let {n} = {n} as {slot_ty}; {effect}")));
+    }
+    let links: Vec<(&'static str, String)> = forms[1..].iter().map(|(s, ..)| (if s == "_imm" { "imm" } else { "rimm" }, format!("{name}{s}"))).collect();
+    let negated = rest.iter().position(|w| *w == "not").map(|i| rest[i + 1].to_string());
+    for (suffix, operands, effect) in forms {
+        let mut r = base.clone();
+        r.name = format!("{name}{suffix}");
+        r.links = if suffix.is_empty() { links.clone() } else { Vec::new() };
+        r.effect = effect.clone();
+        r.operands = operands.clone();
+        if kind == "compare" {
+            r.kind = "value".into();
+            r.doc = format!("`dst = {}`. {doc}", last_expr(&effect));
+            r.effect = format!("({{ {effect} }}) as u32");
+            r.operands.insert(0, Operand { name: "dst".into(), role: "out".into(), ty: "u32".into() });
+            r.links.push(("branch", format!("br_{name}{suffix}")));
+            if let Some(neg) = &negated {
+                r.links.push(("negated", format!("{neg}{suffix}")));
+                r.links.push(("branch_not", format!("br_{neg}{suffix}")));
+            } else {
+                r.links.push(("branch_not", format!("br_not_{name}{suffix}")));
+            }
+            rows.push(r.clone());
+            let branch = |not: bool| {
+                let mut b = base.clone();
+                b.kind = "control".into();
+                b.attrs = vec!["keep".into()];
+                b.name = format!("br_{}{name}{suffix}", if not { "not_" } else { "" });
+                let cond = if not { format!("!({})", last_expr(&effect)) } else { last_expr(&effect).to_string() };
+                b.doc = format!("Goes to `target` if `{cond}`.");
+                b.operands = operands.clone();
+                b.operands.push(Operand { name: "target".into(), role: "label".into(), ty: "i32".into() });
+                b.effect = format!("let cond = {}{{ {effect} }}; @branch(cond, target)", if not { "!" } else { "" });
+                b
+            };
+            rows.push(branch(false));
+            if negated.is_none() {
+                rows.push(branch(true));
+            }
+        } else {
+            rows.push(r);
+        }
+    }
+}
+
+fn last_expr(effect: &str) -> &str {
+    effect.rsplit(';').next().expect("an expression").trim()
+}
+
+fn op(name: &str, role: &str, ty: &str) -> Operand {
+    Operand { name: name.into(), role: role.into(), ty: ty.into() }
+}
+
+fn expand_load(base: Row, rest: &[&str], map: &str, rows: &mut Vec<Row>) {
+    // NAME T of M { map }
+    let (ty, mem) = (rest[1], rest[3]);
+    let dst = op("dst", "out", ty);
+    let mut push = |suffix: &str, how: &str, operands: Vec<Operand>, address: &str| {
+        let mut r = base.clone();
+        r.name = format!("{}{suffix}", base.name);
+        r.doc = format!("{} {how}", base.doc);
+        r.operands = operands;
+        r.effect = format!("let v: {mem} = {address}; {map}");
+        if suffix.is_empty() {
+            r.links = ["add", "addi", "mem"].iter().map(|s| (*s, format!("{}_{s}", base.name))).collect();
+        }
+        rows.push(r);
+    };
+    push("", "Address: `addr + offset` in memory 0.", vec![dst.clone(), op("addr", "in", "u32"), op("offset", "imm", "u32")], "@load(addr as u64 + offset as u64)");
+    push("_add", "Address: `(a + b) mod 2^32 + offset` in memory 0.", vec![dst.clone(), op("a", "in", "u32"), op("b", "in", "u32"), op("offset", "imm", "u16")], "@load(a.wrapping_add(b) as u64 + offset as u64)");
+    push("_addi", "Address: `(a + imm) mod 2^32` in memory 0.", vec![dst.clone(), op("a", "in", "u32"), op("imm", "imm", "i32")], "@load(a.wrapping_add(imm as u32) as u64)");
+    push("_mem", "Address: `addr + offset` in memory `mem`.", vec![dst, op("addr", "in", "u32"), op("offset", "imm", "u32"), op("mem", "mem", "u16")], "@load_mem(mem, addr as u64 + offset as u64)");
+}
+
+fn expand_store(base: Row, rest: &[&str], map: &str, rows: &mut Vec<Row>) {
+    let (ty, mem) = (rest[1], rest[3]);
+    let val = op("val", "in", ty);
+    let int = !ty.starts_with('f');
+    let mut push = |suffix: &str, how: &str, operands: Vec<Operand>, conv: &str, address: &str| {
+        let mut r = base.clone();
+        r.attrs = vec!["keep".into()];
+        r.name = format!("{}{suffix}", base.name);
+        r.doc = format!("{} {how}", base.doc);
+        r.operands = operands;
+        r.effect = format!("let v = val{conv}; let v: {mem} = {{ {map} }}; {address}");
+        if suffix.is_empty() {
+            let forms: &[&'static str] = if int { &["imm", "add", "addi", "mem"] } else { &["add", "addi", "mem"] };
+            r.links = forms.iter().map(|s| (*s, format!("{}_{s}", base.name))).collect();
+        }
+        rows.push(r);
+    };
+    push("", "Address: `addr + offset` in memory 0.", vec![op("addr", "in", "u32"), val.clone(), op("offset", "imm", "u32")], "", "@store(addr as u64 + offset as u64, v)");
+    if int {
+        push("_imm", "Address: `addr + offset` in memory 0.", vec![op("addr", "in", "u32"), op("val", "imm", "i16"), op("offset", "imm", "u32")], &format!(" as {ty}"), "@store(addr as u64 + offset as u64, v)");
+    }
+    push("_add", "Address: `(a + b) mod 2^32 + offset` in memory 0.", vec![op("a", "in", "u32"), op("b", "in", "u32"), val.clone(), op("offset", "imm", "u16")], "", "@store(a.wrapping_add(b) as u64 + offset as u64, v)");
+    push("_addi", "Address: `(a + imm) mod 2^32` in memory 0.", vec![op("a", "in", "u32"), op("imm", "imm", "i32"), val.clone()], "", "@store(a.wrapping_add(imm as u32) as u64, v)");
+    push("_mem", "Address: `addr + offset` in memory `mem`.", vec![op("addr", "in", "u32"), val, op("offset", "imm", "u32"), op("mem", "mem", "u16")], "", "@store_mem(mem, addr as u64 + offset as u64, v)");
+}
+
+// ---- writing -------------------------------------------------------------------------------------------------------
+
+fn camel(name: &str) -> String {
+    let mut out = String::new();
+    let mut up = true;
+    for c in name.chars() {
+        if c == '_' {
+            // Digits on both sides of an underscore would merge.
+            up = true;
+        } else if up {
+            out.extend(c.to_uppercase());
+            up = false;
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+fn units(o: &Operand) -> usize {
+    match o.role.as_str() {
+        "imm" => match o.ty.as_str() {
+            "u16" | "i16" => 1,
+            "i32" | "u32" | "f32" => 2,
+            "i64" | "u64" | "f64" => 4,
+            t => panic!("immediate of type {t}"),
+        },
+        "in" | "out" | "inout" | "set" | "range" | "base" | "table" | "mem" => 1,
+        _ => 2,
+    }
+}
+
+fn role(r: &str) -> String {
+    match r {
+        "gimport" => "GlobalImport".into(),
+        "inout" => "InOut".into(),
+        other => camel(other),
+    }
+}
+
+fn generate(rows: &[Row], text: &str) -> String {
+    let mut s = String::new();
+    let n = rows.len();
+    let w = &mut s;
+    // FNV-1a of the table: two builds agree on the bytecode exactly if they agree on this.
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    writeln!(w, "/// Hash of the table that this crate was built from.\npub const ISA_HASH: u64 = {hash:#x};").unwrap();
+    writeln!(w, "/// Number of opcodes.\npub const OP_COUNT: usize = {n};").unwrap();
+    writeln!(w, "/// The opcodes, in table order.\n#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]\n#[repr(u16)]\npub enum Op {{").unwrap();
+    for r in rows {
+        writeln!(w, "    /// {}\n    {},", r.doc, camel(&r.name)).unwrap();
+    }
+    writeln!(w, "}}\n/// Every opcode, by its number.\npub static ALL: [Op; OP_COUNT] = [").unwrap();
+    for r in rows {
+        writeln!(w, "    Op::{},", camel(&r.name)).unwrap();
+    }
+    writeln!(w, "];\n/// The table.\npub static OPS: [OpDef; OP_COUNT] = [").unwrap();
+    for r in rows {
+        let len = 1 + r.operands.iter().map(units).sum::<usize>();
+        write!(w, "    OpDef {{ name: {:?}, section: {:?}, doc: {:?}, kind: Kind::{}, keeps: {}, ends: {}, len_units: {len}, operands: &[", r.name, r.section, r.doc, camel(&r.kind), r.attrs.iter().any(|a| a == "keep") || matches!(r.kind.as_str(), "value" | "checked" | "load"), r.attrs.iter().any(|a| a == "end")).unwrap();
+        let mut at = 1;
+        for o in &r.operands {
+            write!(w, "Operand {{ name: {:?}, role: Role::{}, ty: Ty::{}, at: {at} }}, ", o.name, role(&o.role), o.ty.to_uppercase()).unwrap();
+            at += units(o);
+        }
+        writeln!(w, "] }},").unwrap();
+    }
+    writeln!(w, "];\n/// What each op does, as the Rust text that both executors are made from.\npub static EFFECTS: [&str; OP_COUNT] = [").unwrap();
+    for r in rows {
+        writeln!(w, "    {:?},", r.effect).unwrap();
+    }
+    writeln!(w, "];").unwrap();
+    lookups(rows, w);
+    encoders(rows, w);
+    s
+}
+
+fn lookups(rows: &[Row], w: &mut String) {
+    for (relation, doc) in [
+        ("imm", "The form whose last operand (a store's value) is an immediate."),
+        ("rimm", "The form whose first operand is an immediate."),
+        ("branch", "The branch taken if this comparison holds."),
+        ("branch_not", "The branch taken if this comparison does not hold."),
+        ("negated", "The comparison that holds exactly if this one does not."),
+        ("add", "The load or store whose address is the sum of two slots."),
+        ("addi", "The load or store whose address is a slot plus an immediate, wrapping."),
+        ("mem", "The load or store in any memory."),
+    ] {
+        let table = relation.to_uppercase();
+        writeln!(w, "static {table}_FORM: [u16; OP_COUNT] = [").unwrap();
+        for r in rows {
+            let target = r.links.iter().find(|(k, _)| *k == relation).map(|(_, n)| n);
+            match target {
+                Some(t) => {
+                    let i = rows.iter().position(|o| o.name == *t).unwrap_or_else(|| panic!("no row {t}"));
+                    write!(w, "{i},").unwrap();
+                }
+                None => write!(w, "{},", u16::MAX).unwrap(),
+            }
+        }
+        writeln!(w, "];\nimpl Op {{\n    /// {doc}\n    #[inline]\n    pub fn {relation}_form(self) -> Option<Op> {{ form(&{table}_FORM, self) }}\n}}").unwrap();
+    }
+}
+
+fn encoders(rows: &[Row], w: &mut String) {
+    writeln!(w, "/// One encoder an op: each appends the op and gives the position (in units) where it starts.\nimpl Asm {{").unwrap();
+    for r in rows.iter().filter(|r| r.kind != "internal") {
+        let (mut params, mut body) = (String::new(), format!("Op::{} as u16", camel(&r.name)));
+        for o in &r.operands {
+            let ty = match o.role.as_str() {
+                "imm" => o.ty.as_str(),
+                "in" | "out" | "inout" | "set" | "range" | "base" | "table" | "mem" => "u16",
+                "label" => "i32",
+                _ => "u32",
+            };
+            write!(params, ", {}: {ty}", o.name).unwrap();
+            let n = &o.name;
+            let bits = match ty {
+                "f32" | "f64" => format!("{n}.to_bits()"),
+                "i32" => format!("({n} as u32)"),
+                "i64" => format!("({n} as u64)"),
+                "i16" => format!("({n} as u16)"),
+                _ => n.clone(),
+            };
+            match units(o) {
+                1 => write!(body, ", {bits}").unwrap(),
+                k => {
+                    for i in 0..k {
+                        write!(body, ", ({bits} >> {}) as u16", 16 * i).unwrap();
+                    }
+                }
+            }
+        }
+        writeln!(w, "    /// {}\n    #[inline]\n    pub fn {}(&mut self{params}) -> u32 {{ self.push(&[{body}]) }}", r.doc, r.name).unwrap();
+    }
+    writeln!(w, "}}").unwrap();
+}

@@ -1,0 +1,183 @@
+//! The verifier: a loop over the table that shows a function's code to be safe to run.
+//!
+//! It establishes I2 (`docs/invariants.md`): every op is known and whole, every slot lies in the frame, every branch
+//! leads to the start of an op of the same function that carries [`LABEL`](crate::LABEL), every index is in range,
+//! and the last op does not fall through. It says nothing about *types*: a wrong type gives a wrong number, no more.
+
+use crate::{Instr, Instrs, Kind, Op, Role};
+
+/// How many slots a function's arguments and results take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct FuncShape {
+    /// Slots of the parameters.
+    pub params: u32,
+    /// Slots of the results.
+    pub results: u32,
+}
+
+/// What the verifier asks about the module that a function belongs to.
+pub trait ModuleShape {
+    /// Shape of the `i`-th defined function, or `None` if there is none.
+    fn func(&self, i: u32) -> Option<FuncShape>;
+    /// Shape of the `i`-th imported function.
+    fn import(&self, i: u32) -> Option<FuncShape>;
+    /// Shape of a function of type `i`.
+    fn ty(&self, i: u32) -> Option<FuncShape>;
+    /// Number of tables, memories, defined globals, imported globals, data segments, element segments.
+    fn counts(&self) -> [u32; 6];
+}
+
+/// Why a function's code is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct VerifyError {
+    /// Where, in units from the function's start.
+    pub pos: u32,
+    /// What is wrong there.
+    pub kind: VerifyErrorKind,
+}
+
+/// What is wrong with an op.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum VerifyErrorKind {
+    /// Unknown opcode, truncated op, or one that only the executor makes.
+    BadOp,
+    /// A slot outside the frame.
+    SlotOutOfFrame,
+    /// A branch that does not lead to a labelled op.
+    BadTarget,
+    /// An index of a function, type, table, memory, global or segment that does not exist.
+    BadIndex,
+    /// The code ends without leaving the function.
+    FallsOffEnd,
+    /// More slots than a frame can have.
+    FrameTooLarge,
+}
+
+impl core::fmt::Display for VerifyError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let what = match self.kind {
+            VerifyErrorKind::BadOp => "unknown or truncated op",
+            VerifyErrorKind::SlotOutOfFrame => "slot outside the frame",
+            VerifyErrorKind::BadTarget => "branch to no op",
+            VerifyErrorKind::BadIndex => "index out of range",
+            VerifyErrorKind::FallsOffEnd => "code falls off its end",
+            VerifyErrorKind::FrameTooLarge => "frame too large",
+        };
+        write!(f, "invalid bytecode at unit {}: {what}", self.pos)
+    }
+}
+
+impl core::error::Error for VerifyError {}
+
+/// Checks the code of one function with a frame of `frame_slots`, called with `shape`.
+///
+/// # Errors
+/// The first op that is not safe to run.
+pub fn verify(code: &[u16], frame_slots: u32, shape: FuncShape, module: &impl ModuleShape) -> Result<(), VerifyError> {
+    let err = |pos, kind| Err(VerifyError { pos, kind });
+    if frame_slots > 65_536 || shape.params.max(shape.results) > frame_slots {
+        return err(0, VerifyErrorKind::FrameTooLarge);
+    }
+    let mut labels = Labels::new(code.len());
+    let mut ends = false;
+    let mut table_left = 0_u32;
+    for instr in Instrs::new(code) {
+        let i = match instr {
+            Ok(i) if i.op.def().kind != Kind::Internal => i,
+            Ok(i) => return err(i.pos, VerifyErrorKind::BadOp),
+            Err(pos) => return err(pos, VerifyErrorKind::BadOp),
+        };
+        if table_left > 0 {
+            if i.op != Op::Br {
+                return err(i.pos, VerifyErrorKind::BadTarget);
+            }
+            table_left -= 1;
+        }
+        if i.op == Op::BrTable {
+            table_left = (i.raw(&i.op.def().operands[1]) as u32).saturating_add(1);
+        }
+        check_operands(&i, frame_slots, shape, module).or_else(|kind| err(i.pos, kind))?;
+        if i.label {
+            labels.set(i.pos);
+        }
+        ends = i.op.def().ends;
+    }
+    if !ends || table_left > 0 {
+        return err(code.len() as u32, VerifyErrorKind::FallsOffEnd);
+    }
+    for i in Instrs::new(code).flatten() {
+        if i.op.def().operands.last().is_some_and(|o| o.role == Role::Label) && !i.target().is_some_and(|t| labels.get(t)) {
+            return err(i.pos, VerifyErrorKind::BadTarget);
+        }
+    }
+    Ok(())
+}
+
+fn check_operands(i: &Instr<'_>, frame: u32, shape: FuncShape, module: &impl ModuleShape) -> Result<(), VerifyErrorKind> {
+    let in_frame = |first: u64, n: u64| if first + n <= u64::from(frame) { Ok(()) } else { Err(VerifyErrorKind::SlotOutOfFrame) };
+    let mut base = None;
+    let mut callee = None;
+    let operands = i.op.def().operands;
+    for o in operands {
+        let raw = i.raw(o);
+        let below = |n: u32| if raw < u64::from(n) { Ok(()) } else { Err(VerifyErrorKind::BadIndex) };
+        let counts = || module.counts();
+        match o.role {
+            Role::Out | Role::In | Role::InOut | Role::Set => in_frame(raw, 1)?,
+            Role::Range => {
+                // `ret_n` and tail calls also write the same number of slots from 0 up: no more than the frame holds.
+                let n = i.get("n").unwrap_or(0);
+                in_frame(raw, n)?;
+                if i.op == Op::ReturnCall || i.op == Op::ReturnCallImport || i.op == Op::ReturnCallIndirect || i.op == Op::ReturnCallRef {
+                    base = Some(raw);
+                }
+            }
+            Role::Base => {
+                in_frame(raw, 0)?;
+                base = Some(raw);
+            }
+            Role::Func => callee = Some(module.func(raw as u32).ok_or(VerifyErrorKind::BadIndex)?),
+            Role::Import => callee = Some(module.import(raw as u32).ok_or(VerifyErrorKind::BadIndex)?),
+            Role::Type => callee = Some(module.ty(raw as u32).ok_or(VerifyErrorKind::BadIndex)?),
+            Role::Table => below(counts()[0])?,
+            Role::Mem => below(counts()[1])?,
+            Role::Global => below(counts()[2])?,
+            Role::GlobalImport => below(counts()[3])?,
+            Role::Data => below(counts()[4])?,
+            Role::Elem => below(counts()[5])?,
+            Role::Imm | Role::Label => {}
+        }
+    }
+    match (i.op, base, callee) {
+        (Op::ReturnCall | Op::ReturnCallImport | Op::ReturnCallIndirect | Op::ReturnCallRef, _, Some(c)) => {
+            // The arguments replace this frame; the callee's results are this function's.
+            if i.get("n") != Some(u64::from(c.params)) || c.results != shape.results {
+                return Err(VerifyErrorKind::SlotOutOfFrame);
+            }
+        }
+        (_, Some(b), Some(c)) => in_frame(b, u64::from(c.params.max(c.results)))?,
+        _ => {}
+    }
+    if matches!(i.op, Op::Ret1 | Op::RetImm) {
+        in_frame(0, 1)?;
+    }
+    // Two things need no check here: without a memory, memory 0 has length 0; `ref_func` checks its index on use.
+    Ok(())
+}
+
+/// One bit a unit.
+struct Labels(Vec<u64>);
+
+impl Labels {
+    fn new(units: usize) -> Labels {
+        Labels(vec![0; units / 64 + 1])
+    }
+
+    fn set(&mut self, at: u32) {
+        self.0[at as usize / 64] |= 1 << (at % 64);
+    }
+
+    fn get(&self, at: u32) -> bool {
+        self.0.get(at as usize / 64).is_some_and(|w| w >> (at % 64) & 1 != 0)
+    }
+}
