@@ -1,1 +1,23 @@
-//! WebAssembly bytes to validated, translated sheave bytecode; image files
+//! WebAssembly bytes to validated, translated sheave bytecode; image files.
+//!
+//! A [`Module`] owns the bytes of a WebAssembly module and its declarations ([`ModuleInfo`]), and
+//! gives the bytecode of each function on demand. It knows nothing about running it.
+
+mod error;
+mod info;
+mod module;
+mod names;
+mod options;
+mod parse;
+mod types;
+
+pub use error::{ImageErrorKind, ImagePart, LoadError, LoadErrorKind};
+pub use info::ModuleInfo;
+pub use module::{FunctionCode, Module};
+pub use options::{FEATURE_NAMES, Options, SUPPORTED_FEATURES};
+pub use types::{
+    ConstExpr, ConstOp, DataMode, DataSegment, ElementItems, ElementMode, ElementSegment, Export,
+    ExportKind, FuncType, GlobalDef, GlobalType, HeapType, Import, ImportType, MemoryType, RefType,
+    TableDef, TableType, ValType,
+};
+pub use wasmparser::WasmFeatures;

@@ -1,0 +1,78 @@
+//! What a module declares, apart from the code of its functions.
+
+use crate::types::{
+    DataSegment, ElementSegment, Export, ExportKind, FuncType, GlobalDef, GlobalType, Import,
+    ImportType, MemoryType, TableDef, TableType,
+};
+use core::ops::Range;
+
+/// The declarations of a module. Index spaces have imports first, as in the specification.
+#[derive(Clone, Debug, Default)]
+pub struct ModuleInfo {
+    /// Function types, by type index.
+    pub types: Vec<FuncType>,
+    /// Imports in the order of the module.
+    pub imports: Vec<Import>,
+    /// Exports in the order of the module.
+    pub exports: Vec<Export>,
+    /// Type index of each function.
+    pub funcs: Vec<u32>,
+    /// Type of each table.
+    pub tables: Vec<TableType>,
+    /// Type of each memory.
+    pub memories: Vec<MemoryType>,
+    /// Type of each global.
+    pub globals: Vec<GlobalType>,
+    /// How many functions are imported.
+    pub n_imported_funcs: u32,
+    /// How many tables are imported.
+    pub n_imported_tables: u32,
+    /// How many memories are imported.
+    pub n_imported_memories: u32,
+    /// How many globals are imported.
+    pub n_imported_globals: u32,
+    /// Tables defined here.
+    pub table_defs: Vec<TableDef>,
+    /// Globals defined here.
+    pub global_defs: Vec<GlobalDef>,
+    /// Element segments.
+    pub elements: Vec<ElementSegment>,
+    /// Data segments.
+    pub data: Vec<DataSegment>,
+    /// The start function.
+    pub start: Option<u32>,
+    /// Where the bodies of the defined functions (locals and operators) are in the module's bytes.
+    pub bodies: Vec<Range<u32>>,
+    /// Where the contents of the name section are in the module's bytes.
+    pub name_section: Option<Range<usize>>,
+    /// Custom sections: name, and where their contents are in the module's bytes.
+    pub custom_sections: Vec<(Box<str>, Range<usize>)>,
+}
+
+impl ModuleInfo {
+    /// Type of a function, imported or defined.
+    #[must_use]
+    #[inline]
+    pub fn func_type(&self, func: u32) -> Option<&FuncType> {
+        self.types.get(*self.funcs.get(func as usize)? as usize)
+    }
+
+    /// How many functions are defined here.
+    #[must_use]
+    pub fn n_defined_funcs(&self) -> u32 {
+        // Never more than `funcs`, and those are counted in 32 bits.
+        u32::try_from(self.bodies.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Type of an export.
+    #[must_use]
+    pub fn export_type(&self, export: &Export) -> Option<ImportType> {
+        let index = export.index as usize;
+        Some(match export.kind {
+            ExportKind::Func => ImportType::Func(*self.funcs.get(index)?),
+            ExportKind::Table => ImportType::Table(*self.tables.get(index)?),
+            ExportKind::Memory => ImportType::Memory(*self.memories.get(index)?),
+            ExportKind::Global => ImportType::Global(*self.globals.get(index)?),
+        })
+    }
+}

@@ -1,0 +1,134 @@
+//! A loaded module: its bytes, its declarations, and the bytecode of its functions on demand.
+
+use crate::error::LoadError;
+use crate::info::ModuleInfo;
+use crate::names::Names;
+use crate::options::Options;
+use crate::parse::{self, Parsed};
+use core::ops::Deref;
+use std::borrow::Cow;
+use std::sync::OnceLock;
+use wasmparser::ValidatorResources;
+
+/// The bytecode of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionCode<'a> {
+    /// Size of its frame in slots of 8 bytes: parameters, locals, temporaries and arguments of
+    /// calls.
+    pub frame_slots: u32,
+    /// Its bytecode; the entry is at position 0.
+    pub code: Cow<'a, [u16]>,
+}
+
+/// A module that is valid (as far as [`Options`] ask) and whose functions can be had as bytecode.
+#[derive(Debug)]
+pub struct Module {
+    bytes: Bytes,
+    info: ModuleInfo,
+    options: Options,
+    #[expect(dead_code, reason = "lazy validation is to come")]
+    resources: Option<ValidatorResources>,
+    names: OnceLock<Names>,
+}
+
+/// The WebAssembly module as it was given.
+#[derive(Debug)]
+enum Bytes {
+    Owned(Vec<u8>),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Owned(bytes) => bytes,
+        }
+    }
+}
+
+impl Module {
+    /// Loads a module in the binary format.
+    ///
+    /// # Errors
+    ///
+    /// If the module is malformed or invalid or uses a feature that is off; the first error in
+    /// the order of the module's bytes, whatever the number of threads.
+    pub fn new(bytes: impl Into<Vec<u8>>, options: &Options) -> Result<Self, LoadError> {
+        let bytes = Bytes::Owned(bytes.into());
+        let Parsed {
+            info,
+            resources,
+            late_error,
+        } = parse::parse_validated(&bytes, options.enabled_features())?;
+        if let Some(error) = late_error {
+            return Err(error);
+        }
+        Ok(Self {
+            bytes,
+            info,
+            options: options.clone(),
+            resources,
+            names: OnceLock::new(),
+        })
+    }
+
+    /// What the module declares.
+    #[must_use]
+    pub fn info(&self) -> &ModuleInfo {
+        &self.info
+    }
+
+    /// The module's bytes in the WebAssembly binary format.
+    #[must_use]
+    pub fn wasm(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The options it was loaded with.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The bytecode of a defined function (0 is the first function that is not imported).
+    ///
+    /// # Errors
+    ///
+    /// If the function is invalid and was not validated before, or if it is too large.
+    pub fn code(&self, defined_func: u32) -> Result<FunctionCode<'_>, LoadError> {
+        let _ = defined_func;
+        Err(LoadError::invalid(0, "translator is to come"))
+    }
+
+    /// The byte offset in the WebAssembly module of the operator that the bytecode at `pc` (in
+    /// units, from the start of the function) came from.
+    #[must_use]
+    pub fn wasm_offset(&self, defined_func: u32, pc: u32) -> Option<usize> {
+        let _ = (defined_func, pc);
+        None
+    }
+
+    /// The name of a function (imported or defined) in the name section.
+    #[must_use]
+    pub fn func_name(&self, func: u32) -> Option<&str> {
+        self.name_at(self.names().func(func)?)
+    }
+
+    /// The name of the module in the name section.
+    #[must_use]
+    pub fn module_name(&self) -> Option<&str> {
+        self.name_at(self.names().module.clone()?)
+    }
+
+    fn names(&self) -> &Names {
+        self.names
+            .get_or_init(|| match self.info.name_section.clone() {
+                Some(section) => Names::read(&self.bytes, section),
+                None => Names::default(),
+            })
+    }
+
+    fn name_at(&self, range: core::ops::Range<usize>) -> Option<&str> {
+        core::str::from_utf8(self.bytes.get(range)?).ok()
+    }
+}
