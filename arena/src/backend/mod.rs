@@ -1,0 +1,97 @@
+//! Where the bytes of a block come from, and nothing else: one trait, two sources.
+//!
+//! A block is a span of addresses of fixed length. To grow beyond it, the arena makes a new block
+//! and moves there; that is one piece of code for all backends, in `raw.rs`.
+
+mod heap;
+#[cfg(all(unix, target_pointer_width = "64", not(miri)))]
+mod reserved;
+
+use crate::{ArenaError, Backend};
+use core::ptr::NonNull;
+
+use heap::HeapBlock;
+#[cfg(all(unix, target_pointer_width = "64", not(miri)))]
+use reserved::ReservedBlock;
+
+/// What a backend does.
+///
+/// Each implementation establishes A1: `base` is aligned to 16, has provenance over `span` bytes,
+/// never changes, and bytes that were committed can be read and written until the block is dropped.
+trait Source: Sized {
+    /// Takes a span of addresses, which is not 0 and a multiple of `MEMORY_ALIGN`.
+    fn reserve(span: usize) -> Result<Self, ArenaError>;
+
+    /// The first address of the span.
+    fn base(&self) -> NonNull<u8>;
+
+    /// Makes `start..end` accessible; both are multiples of `MEMORY_ALIGN` within the span. A byte
+    /// reads as zero until it is written.
+    fn commit(&mut self, start: usize, end: usize) -> Result<(), ArenaError>;
+}
+
+/// A span of addresses from one of the backends.
+pub(crate) struct Block {
+    source: AnySource,
+    span: usize,
+}
+
+enum AnySource {
+    #[cfg(all(unix, target_pointer_width = "64", not(miri)))]
+    Reserved(ReservedBlock),
+    Heap(HeapBlock),
+}
+
+impl Block {
+    /// Takes `span` bytes of addresses, none of them accessible as yet.
+    pub(crate) fn reserve(backend: Backend, span: u64) -> Result<Self, ArenaError> {
+        let span = usize::try_from(span).map_err(|_| ArenaError::TooLarge)?;
+        if isize::try_from(span).is_err() {
+            return Err(ArenaError::TooLarge);
+        }
+        let source = match backend {
+            Backend::Heap => AnySource::Heap(HeapBlock::reserve(span)?),
+            #[cfg(all(unix, target_pointer_width = "64", not(miri)))]
+            Backend::Reserved => AnySource::Reserved(ReservedBlock::reserve(span)?),
+            _ => return Err(ArenaError::BackendUnavailable),
+        };
+        Ok(Self { source, span })
+    }
+
+    /// The backend that this block comes from, never `Auto`.
+    pub(crate) fn backend(&self) -> Backend {
+        match self.source {
+            #[cfg(all(unix, target_pointer_width = "64", not(miri)))]
+            AnySource::Reserved(_) => Backend::Reserved,
+            AnySource::Heap(_) => Backend::Heap,
+        }
+    }
+
+    /// The first address. It never changes.
+    pub(crate) fn base(&self) -> NonNull<u8> {
+        match &self.source {
+            #[cfg(all(unix, target_pointer_width = "64", not(miri)))]
+            AnySource::Reserved(block) => block.base(),
+            AnySource::Heap(block) => block.base(),
+        }
+    }
+
+    /// Length in bytes.
+    pub(crate) fn span(&self) -> u64 {
+        self.span as u64
+    }
+
+    /// Makes `start..end` accessible. Bytes that were never written read as zero.
+    pub(crate) fn commit(&mut self, start: u64, end: u64) -> Result<(), ArenaError> {
+        debug_assert!(start <= end && end <= self.span());
+        if start == end {
+            return Ok(());
+        }
+        let (start, end) = (start as usize, end as usize);
+        match &mut self.source {
+            #[cfg(all(unix, target_pointer_width = "64", not(miri)))]
+            AnySource::Reserved(block) => block.commit(start, end),
+            AnySource::Heap(block) => block.commit(start, end),
+        }
+    }
+}
