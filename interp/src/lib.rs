@@ -1,1 +1,42 @@
-//! Runs sheave bytecode on an arena: both executors, stacks, traps
+//! Runs sheave bytecode on an arena.
+//!
+//! One [`Vm`] is one store: the [arena](sheave_arena::Arena) with everything the guest can touch, and beside it, in
+//! host memory, what grants authority (where memories lie and how long they are, code, host functions, types), always
+//! indexed with a bounds check. Code lives in a [`CodeSpace`] that all stores of an engine share and that never moves.
+//!
+//! Both executors are made by `build.rs` from the table in `sheave-isa`: [`Executor::Threaded`] (handlers that end in
+//! a jump to the next) and [`Executor::Portable`] (a `match` in a loop; Miri, debug builds, other targets). They run
+//! the same canonical bytecode, linked for each by `link.rs`, and cannot be told apart by a guest.
+//!
+//! ```text
+//!   one stack chunk in the arena
+//!   base                                                         top
+//!   │ frame of f │ frame of g (overlaps f's temporaries) … ──►  ◄── records │
+//!                ▲ fp                                         ▲ csp
+//! ```
+//!
+//! A wasm call pushes a record {code offset u32, frame delta u32} and moves `fp`; it never uses the native stack.
+
+mod activation;
+mod calls;
+mod code_space;
+mod executor;
+mod link;
+mod module;
+mod num;
+mod regs;
+mod slow;
+mod stack;
+mod store;
+mod trap;
+mod vm;
+
+pub use activation::{Exit, PauseReason};
+pub use code_space::{CodeSpace, CodeSpaceError};
+pub use executor::Executor;
+pub use module::{CodeModule, FrameInfo, FunctionCode, ModuleDesc, ModuleSource, SourceError};
+pub use sheave_arena::{ArenaConfig, ArenaError, Backend};
+pub use sheave_isa::FuncShape;
+pub use store::{ElemSegment, FuncAddr, GlobalAddr, InstAddr, InstanceInit, LimitRequest, MemAddr, StoreError, TableAddr};
+pub use trap::Trap;
+pub use vm::{HostEntry, HostStatus, LimitHook, Vm, VmConfig};

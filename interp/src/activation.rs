@@ -1,0 +1,213 @@
+//! Calls from the host: one activation each, nested natively when a host function calls back.
+#![allow(unsafe_code, reason = "runs the machine")]
+
+use crate::code_space::EXIT_AT;
+use crate::executor;
+use crate::module::{FrameInfo, SourceError};
+use crate::regs::{EXIT_DONE, EXIT_HOST, EXIT_LOAD, EXIT_PAUSED};
+use crate::store::{FuncAddr, InstAddr};
+use crate::trap::Trap;
+use crate::vm::{HostStatus, Vm};
+
+/// Why an activation did not end with results.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Exit {
+    /// A trap.
+    Trap(Trap),
+    /// A host function failed; the host knows why.
+    Host,
+    /// A function could not be loaded at its first call.
+    Load(SourceError),
+    /// It can go on: [`Vm::resume`]; or be given up: [`Vm::abandon`].
+    Paused(PauseReason),
+}
+
+/// Why an activation paused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PauseReason {
+    /// The fuel does not suffice for the next block.
+    OutOfFuel,
+    /// The interrupt flag was set.
+    Interrupted,
+}
+
+/// An activation that was begun; [`Vm::finish`] or [`Vm::abandon`] ends it. Innermost first.
+#[derive(Debug)]
+#[must_use]
+pub struct Activation {
+    inst: u32,
+    fp: u32,
+    records: u32,
+    top: u32,
+    /// Byte of the chunk where arguments go and results come.
+    frame: u32,
+}
+
+/// Native frames that host calls may nest.
+const MAX_DEPTH: u32 = if cfg!(miri) { 16 } else { 256 };
+
+impl Vm {
+    /// Begins an activation with room for `slots` arguments or results, which start at [`Activation::frame`].
+    ///
+    /// # Errors
+    /// If the stack limit is reached.
+    #[inline]
+    pub fn begin(&mut self, slots: u32) -> Result<Activation, Trap> {
+        if self.depth >= MAX_DEPTH {
+            return Err(Trap::StackOverflow);
+        }
+        self.reserve_stack(self.top, u64::from(slots) * 8)?;
+        self.depth += 1;
+        Ok(Activation { inst: self.inst, fp: self.frame_at(), records: self.records_bytes(), top: self.top, frame: self.top })
+    }
+
+    /// Runs `func` in an activation whose arguments are in place. On `Ok` the results are there instead.
+    ///
+    /// # Errors
+    /// See [`Exit`]. After `Paused`, the activation is still there.
+    ///
+    /// # Safety
+    /// - `vm` is alive, and nobody holds a reference to it or into the arena.
+    /// - The host context is set; the pointer it was made from is the one `vm` was derived from.
+    /// - `activation` is the innermost, with room for the function's arguments and results.
+    #[inline]
+    pub unsafe fn invoke(vm: *mut Vm, activation: &Activation, func: FuncAddr) -> Result<(), Exit> {
+        // SAFETY: the caller's promise; the reference ends before the machine runs.
+        unsafe {
+            {
+                let m = &mut *vm;
+                let Some(rec) = m.funcs.get(func.0 as usize) else { return Err(Exit::Trap(Trap::NullReference)) };
+                if let Some(entry) = rec.entry {
+                    return Vm::invoke_host(vm, activation, entry, func);
+                }
+                let inst = rec.inst;
+                let cell = rec.cell;
+                if m.inst != inst {
+                    m.install(inst);
+                }
+                let mut value = (*cell).load(core::sync::atomic::Ordering::Acquire);
+                if value >> 32 == u64::from(u32::MAX) {
+                    value = m.link_cell(cell).map_err(Exit::Load)?;
+                }
+                m.reserve_stack(activation.frame, value >> 32).map_err(Exit::Trap)?;
+                m.fp = m.stack_base.add(activation.frame as usize);
+                m.push_record(EXIT_AT, 0);
+                m.ip = m.code_base.add(value as u32 as usize);
+            }
+            Vm::run(vm)
+        }
+    }
+
+    /// Goes on with a paused activation.
+    ///
+    /// # Errors
+    /// As [`Vm::invoke`].
+    ///
+    /// # Safety
+    /// - As [`Vm::invoke`]; and the activation is paused.
+    pub unsafe fn resume(vm: *mut Vm) -> Result<(), Exit> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            (*vm).install((*vm).inst);
+            Vm::run(vm)
+        }
+    }
+
+    unsafe fn run(vm: *mut Vm) -> Result<(), Exit> {
+        // SAFETY: the caller's promise.
+        let code = unsafe { executor::run(vm) };
+        if code == EXIT_DONE {
+            return Ok(());
+        }
+        // SAFETY: the machine has stopped.
+        let m = unsafe { &mut *vm };
+        Err(match code {
+            EXIT_HOST => Exit::Host,
+            EXIT_PAUSED => Exit::Paused(m.pause),
+            EXIT_LOAD => match m.load_error.take() {
+                Some(e) => Exit::Load(e),
+                None => Exit::Trap(Trap::Unreachable),
+            },
+            _ => Exit::Trap(m.trap),
+        })
+    }
+
+    unsafe fn invoke_host(vm: *mut Vm, activation: &Activation, entry: crate::HostEntry, func: FuncAddr) -> Result<(), Exit> {
+        // SAFETY: the caller's promise; `data` is what the function was registered with.
+        unsafe {
+            let rec = &(&(*vm).funcs)[func.0 as usize];
+            let (data, slots, cx) = (rec.data, u32::from(rec.slots), (*vm).host_cx);
+            let top = (*vm).top;
+            (*vm).top = activation.frame + slots * 8;
+            let status = entry(cx, data, activation.frame);
+            (*vm).top = top;
+            match status {
+                HostStatus::Done => Ok(()),
+                HostStatus::Failed => Err(Exit::Host),
+                HostStatus::Trap(t) => Err(Exit::Trap(t)),
+            }
+        }
+    }
+
+    /// Ends an activation, however it went: what was active before is current again.
+    #[inline]
+    pub fn finish(&mut self, activation: Activation) {
+        self.depth -= 1;
+        self.top = activation.top;
+        // SAFETY: I3, both were inside the chunk, which never shrinks.
+        unsafe {
+            self.fp = self.stack_base.add(activation.fp as usize);
+            self.csp = self.stack_end().sub(activation.records as usize);
+        }
+        if self.inst != activation.inst {
+            self.install(activation.inst);
+        }
+    }
+
+    /// The wasm frames of the innermost activation, from the innermost outward, at most `limit` of them. To be asked
+    /// after it trapped or paused and before [`Vm::finish`].
+    pub fn backtrace(&self, activation: &Activation, limit: usize) -> Vec<FrameInfo> {
+        let mut frames = Vec::new();
+        let mut inst = self.inst;
+        let mut at = (self.ip.addr().wrapping_sub(self.code_base.addr())) as u32;
+        let end = self.stack_len - activation.records;
+        let mut csp = self.stack_len - self.records_bytes();
+        let record = |csp: u32| {
+            // SAFETY: I3, records lie from `csp` up to where the activation began.
+            let r = unsafe { crate::regs::get_u64(self.stack_base.add(csp as usize), 0) };
+            (r as u32, (r >> 32) as u32)
+        };
+        let mut call_site = false;
+        while frames.len() < limit {
+            let Some(i) = self.instances.get(inst as usize) else { break };
+            // A return position lies behind its call.
+            if let Some((func, pos)) = i.module.find(if call_site { at.wrapping_sub(1) } else { at }) {
+                frames.push(FrameInfo { inst: InstAddr(inst), func, pos });
+            }
+            call_site = true;
+            if csp >= end {
+                break;
+            }
+            (at, _) = record(csp);
+            csp += 8;
+            if at == crate::code_space::CROSS_AT && csp + 16 <= end {
+                inst = record(csp).0;
+                (at, _) = record(csp + 8);
+                csp += 16;
+            }
+            if at == EXIT_AT {
+                break;
+            }
+        }
+        frames
+    }
+}
+
+impl Activation {
+    /// Where its arguments go and its results come: [`Vm::frame_ptr`] of this.
+    #[inline]
+    pub fn frame(&self) -> u32 {
+        self.frame
+    }
+}

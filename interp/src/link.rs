@@ -1,0 +1,185 @@
+//! Canonical bytecode to the linked form of an executor.
+//!
+//! Portable: the same units. Threaded: an 8-byte handler, then the operands, padded to 8 bytes; branch displacements
+//! are in bytes. For threaded code the linker also decides which operands come from an accumulator: it follows which
+//! slot was written last by each class of value (integers and references, f32, f64), and forgets at labels and at ops
+//! that write other slots. Slots are always written, so nothing depends on this choice.
+#![allow(unsafe_code, reason = "writes handlers into the code space")]
+
+use sheave_isa::{OP_COUNT, OPS, Op, Role, Ty};
+
+use crate::executor::Executor;
+
+/// What linking needs to know of an op, from the table.
+#[derive(Clone, Copy)]
+struct LinkInfo {
+    len: u8,
+    label_at: u8,
+    out_at: u8,
+    out_class: u8,
+    base_at: u8,
+    keeps: bool,
+    /// Unit and class of the operands that can come from an accumulator.
+    reads: [(u8, u8); 3],
+}
+
+const NONE: u8 = u8::MAX;
+
+const fn class(ty: Ty) -> u8 {
+    match ty {
+        Ty::F32 => 1,
+        Ty::F64 => 2,
+        _ => 0,
+    }
+}
+
+const fn info(op: &sheave_isa::OpDef) -> LinkInfo {
+    let mut i = LinkInfo { len: op.len_units, label_at: NONE, out_at: NONE, out_class: 0, base_at: NONE, keeps: op.keeps, reads: [(NONE, 0); 3] };
+    let mut k = 0;
+    let mut reads = 0;
+    while k < op.operands.len() {
+        let o = &op.operands[k];
+        match o.role {
+            Role::Label => i.label_at = o.at,
+            Role::Out => (i.out_at, i.out_class) = (o.at, class(o.ty)),
+            Role::Base => i.base_at = o.at,
+            Role::In | Role::InOut if reads < 3 && !matches!(op.kind, sheave_isa::Kind::Slow) => {
+                i.reads[reads] = (o.at, class(o.ty));
+                reads += 1;
+            }
+            _ => {}
+        }
+        k += 1;
+    }
+    i
+}
+
+static INFO: [LinkInfo; OP_COUNT] = {
+    let mut all = [info(&OPS[0]); OP_COUNT];
+    let mut i = 0;
+    while i < OP_COUNT {
+        all[i] = info(&OPS[i]);
+        i += 1;
+    }
+    all
+};
+
+/// Which slot each accumulator holds.
+struct Accumulators([Option<u16>; 3]);
+
+impl Accumulators {
+    /// The variant of the handler: 0, or 1 + the operand that is at hand.
+    fn variant(&self, i: &LinkInfo, units: &[u16]) -> usize {
+        for (k, (at, class)) in i.reads.iter().enumerate() {
+            if *at == NONE {
+                break;
+            }
+            if self.0[usize::from(*class)] == Some(units[usize::from(*at)]) {
+                return k + 1;
+            }
+        }
+        0
+    }
+
+    fn after(&mut self, i: &LinkInfo, units: &[u16]) {
+        if !i.keeps {
+            self.0 = [None; 3];
+            if i.base_at != NONE {
+                // Every way back from a call puts the first result slot into the integer accumulator.
+                self.0[0] = Some(units[usize::from(i.base_at)]);
+            }
+        } else if i.out_at != NONE {
+            let slot = Some(units[usize::from(i.out_at)]);
+            for a in &mut self.0 {
+                if *a == slot {
+                    *a = None;
+                }
+            }
+            self.0[usize::from(i.out_class)] = slot;
+        }
+    }
+}
+
+/// Writes the head of an op: its handler, or its opcode.
+///
+/// # Safety
+/// - `at` leads to `executor.head_bytes()` writable bytes, 8-aligned for threaded code.
+pub(crate) unsafe fn write_head(executor: Executor, at: *mut u8, op: Op, variant: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match executor {
+            #[cfg(threaded)]
+            Executor::Threaded => at.cast::<crate::executor::threaded::Handler>().write(crate::executor::threaded::HANDLERS[op as usize][variant]),
+            _ => {
+                let _ = variant;
+                at.cast::<u16>().write_unaligned((op as u16).to_le());
+            }
+        }
+    }
+}
+
+/// Where each op of `code` (in units) comes to lie in the linked form (in bytes); `positions` is indexed by unit. Gives
+/// the length.
+pub(crate) fn place(executor: Executor, code: &[u16], positions: &mut Vec<u32>) -> usize {
+    positions.clear();
+    positions.resize(code.len(), 0);
+    let (mut from, mut to) = (0, 0);
+    while let Some(&unit) = code.get(from) {
+        positions[from] = to as u32;
+        let len = usize::from(INFO[usize::from(unit & !sheave_isa::LABEL)].len);
+        from += len;
+        to += executor.op_bytes(len);
+    }
+    to
+}
+
+/// Writes the linked form of verified `code`, placed by [`place`].
+///
+/// # Safety
+/// - `code` passed the verifier, and `positions` came from `place` on it.
+/// - `out` leads to as many writable, 8-aligned bytes as `place` said, which nobody else uses.
+pub(crate) unsafe fn write(executor: Executor, code: &[u16], positions: &[u32], out: *mut u8) {
+    let head = executor.head_bytes();
+    let mut accumulators = Accumulators([None; 3]);
+    let mut from = 0;
+    while let Some(&unit) = code.get(from) {
+        let number = unit & !sheave_isa::LABEL;
+        let info = &INFO[usize::from(number)];
+        let units = &code[from..from + usize::from(info.len)];
+        if unit & sheave_isa::LABEL != 0 {
+            accumulators.0 = [None; 3];
+        }
+        // SAFETY: the caller's promise: the op and its operands lie inside `out`.
+        unsafe {
+            let at = out.add(positions[from] as usize);
+            write_head(executor, at, sheave_isa::ALL[usize::from(number)], accumulators.variant(info, units));
+            let operands = at.add(head);
+            for (k, operand) in units[1..].iter().enumerate() {
+                operands.add(2 * k).cast::<u16>().write_unaligned(operand.to_le());
+            }
+            if info.label_at != NONE && executor == Executor::Threaded {
+                let at_unit = usize::from(info.label_at);
+                let disp = (u32::from(units[at_unit]) | u32::from(units[at_unit + 1]) << 16) as i32;
+                let target = positions[(from as i64 + i64::from(disp)) as usize];
+                let linked = target.wrapping_sub(positions[from]);
+                operands.add(2 * (at_unit - 1)).cast::<u32>().write_unaligned(linked.to_le());
+            }
+        }
+        accumulators.after(info, units);
+        from += units.len();
+    }
+}
+
+/// The position in `code` (in units) of the op whose linked form contains byte `at`.
+pub(crate) fn unit_at(executor: Executor, code: &[u16], at: u32) -> u32 {
+    let (mut from, mut to) = (0, 0);
+    while let Some(&unit) = code.get(from) {
+        let len = usize::from(INFO[usize::from(unit & !sheave_isa::LABEL)].len);
+        to += executor.op_bytes(len);
+        if to > at as usize {
+            break;
+        }
+        from += len;
+    }
+    from as u32
+}

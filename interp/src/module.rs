@@ -1,0 +1,216 @@
+//! The code of one module: a cell a function, filled when the function is first called.
+#![allow(unsafe_code, reason = "writes linked code into its own ranges of the code space")]
+
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sheave_isa::{FuncShape, ModuleShape, verify};
+
+use crate::code_space::CodeSpace;
+use crate::link;
+
+/// A function's canonical bytecode.
+#[derive(Clone, Debug)]
+pub struct FunctionCode<'a> {
+    /// Slots of its frame: locals, temporaries and room for what it calls.
+    pub frame_slots: u32,
+    /// The ops.
+    pub code: Cow<'a, [u16]>,
+}
+
+/// Any error of whoever supplies the code.
+pub type SourceError = Box<dyn core::error::Error + Send + Sync>;
+
+/// Supplies a module's code and data when they are needed.
+pub trait ModuleSource: Send + Sync {
+    /// The code of the `func`-th defined function. Asked at its first call, and again for backtraces; must give the
+    /// same each time.
+    ///
+    /// # Errors
+    /// If the function is invalid or cannot be translated: the call fails with this.
+    fn code(&self, func: u32) -> Result<FunctionCode<'_>, SourceError>;
+
+    /// The bytes of a data segment.
+    fn data(&self, segment: u32) -> &[u8];
+}
+
+/// What the executor must know of a module besides its code.
+#[derive(Clone, Debug, Default)]
+pub struct ModuleDesc {
+    /// By type index: shape and engine-wide identity of the function type.
+    pub types: Vec<(FuncShape, u32)>,
+    /// By function index (imports first): the type index.
+    pub funcs: Vec<u32>,
+    /// How many of `funcs` are imported.
+    pub imported_funcs: u32,
+    /// Number of tables, imports included.
+    pub tables: u32,
+    /// Number of memories, imports included.
+    pub memories: u32,
+    /// Number of globals that the module defines.
+    pub own_globals: u32,
+    /// Number of imported globals.
+    pub imported_globals: u32,
+    /// Number of data segments.
+    pub data: u32,
+    /// Number of element segments.
+    pub elems: u32,
+}
+
+/// A module as the executor has it. Shared by all stores of an engine.
+pub struct CodeModule {
+    space: Arc<CodeSpace>,
+    desc: ModuleDesc,
+    type_ids: Box<[u32]>,
+    cells: Box<[AtomicU64]>,
+    source: Box<dyn ModuleSource>,
+    linked: Mutex<Linked>,
+}
+
+/// The module's ranges of the code space.
+#[derive(Default)]
+struct Linked {
+    ranges: Vec<(u32, u32)>,
+    next: u32,
+    end: u32,
+    /// Start of each linked function: its length and index.
+    funcs: BTreeMap<u32, (u32, u32)>,
+    positions: Vec<u32>,
+}
+
+/// A cell before its function is linked: a frame that fits nowhere, so that every call takes the slow path.
+pub(crate) const UNLINKED: u64 = (u32::MAX as u64) << 32;
+
+/// How much of the code space a module takes at a time.
+const CHUNK: usize = 64 << 10;
+
+/// One frame of a backtrace.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FrameInfo {
+    /// The instance.
+    pub inst: crate::InstAddr,
+    /// The defined function, counted from 0 without imports.
+    pub func: u32,
+    /// The op, in units from the function's start.
+    pub pos: u32,
+}
+
+impl CodeModule {
+    /// A module none of whose functions is linked yet.
+    pub fn new(space: Arc<CodeSpace>, desc: ModuleDesc, source: Box<dyn ModuleSource>) -> Arc<CodeModule> {
+        let defined = desc.funcs.len() - desc.imported_funcs as usize;
+        Arc::new(CodeModule {
+            space,
+            type_ids: desc.types.iter().map(|(_, id)| *id).collect(),
+            cells: (0..defined).map(|_| AtomicU64::new(UNLINKED)).collect(),
+            desc,
+            source,
+            linked: Mutex::default(),
+        })
+    }
+
+    /// What it was made from.
+    pub fn desc(&self) -> &ModuleDesc {
+        &self.desc
+    }
+
+    /// The supplier of its code.
+    pub fn source(&self) -> &dyn ModuleSource {
+        &*self.source
+    }
+
+    pub(crate) fn cells(&self) -> *const AtomicU64 {
+        self.cells.as_ptr()
+    }
+
+    pub(crate) fn type_ids(&self) -> *const u32 {
+        self.type_ids.as_ptr()
+    }
+
+    /// The shape of a function by its index (imports first).
+    pub(crate) fn shape(&self, func: u32) -> Option<(FuncShape, u32)> {
+        self.desc.types.get(*self.desc.funcs.get(func as usize)? as usize).copied()
+    }
+
+    /// The cell of a defined function, which is linked first if need be.
+    pub(crate) fn link(&self, func: u32) -> Result<u64, SourceError> {
+        let cell = &self.cells[func as usize];
+        let mut linked = self.linked.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = cell.load(Ordering::Acquire);
+        if now != UNLINKED {
+            return Ok(now);
+        }
+        let code = self.source.code(func)?;
+        let (shape, _) = self.shape(func + self.desc.imported_funcs).unwrap_or_default();
+        verify(&code.code, code.frame_slots, shape, self)?;
+        let executor = self.space.executor();
+        let mut positions = std::mem::take(&mut linked.positions);
+        let bytes = link::place(executor, &code.code, &mut positions).next_multiple_of(8);
+        let at = self.room(&mut linked, bytes)?;
+        // SAFETY: I6, the range is this module's and not yet published; the code is verified.
+        unsafe { link::write(executor, &code.code, &positions, self.space.base().add(at as usize)) };
+        linked.positions = positions;
+        linked.funcs.insert(at, (bytes as u32, func));
+        let value = u64::from(code.frame_slots * 8) << 32 | u64::from(at);
+        cell.store(value, Ordering::Release);
+        Ok(value)
+    }
+
+    fn room(&self, linked: &mut Linked, bytes: usize) -> Result<u32, SourceError> {
+        if ((linked.end - linked.next) as usize) < bytes {
+            // The first chunk of a small module is small.
+            let want = if linked.ranges.is_empty() { bytes.max(4096) } else { bytes.max(CHUNK) };
+            let (start, len) = self.space.take(want)?;
+            linked.ranges.push((start, len));
+            (linked.next, linked.end) = (start, start + len);
+        }
+        let at = linked.next;
+        linked.next += bytes as u32;
+        Ok(at)
+    }
+
+    /// The defined function and the op (in units) that contains byte `at` of the code space.
+    pub(crate) fn find(&self, at: u32) -> Option<(u32, u32)> {
+        let (start, func) = {
+            let linked = self.linked.lock().unwrap_or_else(PoisonError::into_inner);
+            let (start, (len, func)) = linked.funcs.range(..=at).next_back()?;
+            (at - start < *len).then_some((*start, *func))?
+        };
+        let code = self.source.code(func).ok()?;
+        Some((func, link::unit_at(self.space.executor(), &code.code, at - start)))
+    }
+}
+
+impl ModuleShape for CodeModule {
+    fn func(&self, i: u32) -> Option<FuncShape> {
+        Some(self.shape(i.checked_add(self.desc.imported_funcs)?)?.0)
+    }
+
+    fn import(&self, i: u32) -> Option<FuncShape> {
+        if i < self.desc.imported_funcs { Some(self.shape(i)?.0) } else { None }
+    }
+
+    fn ty(&self, i: u32) -> Option<FuncShape> {
+        Some(self.desc.types.get(i as usize)?.0)
+    }
+
+    fn counts(&self) -> [u32; 6] {
+        let d = &self.desc;
+        [d.tables, d.memories, d.own_globals, d.imported_globals, d.data, d.elems]
+    }
+}
+
+impl Drop for CodeModule {
+    fn drop(&mut self) {
+        let linked = self.linked.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.space.give_back(linked.ranges.drain(..));
+    }
+}
+
+impl core::fmt::Debug for CodeModule {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("CodeModule").field("functions", &self.cells.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,169 @@
+//! Ops that leave the loop: memories, tables, references, and pauses. Registers are saved while these run.
+#![allow(unsafe_code, reason = "gets the machine as a raw pointer, as handlers have it")]
+
+pub(crate) use crate::calls::{call, call_import, call_indirect, call_ref, raise, ret_cross, return_call, return_call_import, return_call_indirect, return_call_ref};
+
+use core::sync::atomic::Ordering;
+
+use crate::activation::PauseReason;
+use crate::regs::EXIT_PAUSED;
+use crate::store::{InstAddr, MemAddr, TableAddr};
+use crate::trap::Trap;
+use crate::vm::Vm;
+
+/// Pages of memories have 64 KiB. Spec: page-size.
+const PAGE: u64 = 65_536;
+
+/// Stops at the `fuel` op, which is run again when execution goes on.
+pub(crate) unsafe fn out_of_fuel(vm: *mut Vm) -> u32 {
+    // SAFETY: I1.
+    unsafe { (*vm).pause = PauseReason::OutOfFuel };
+    EXIT_PAUSED
+}
+
+/// Stops behind the `check` op.
+pub(crate) unsafe fn interrupted(vm: *mut Vm, next: *const u8) -> u32 {
+    // SAFETY: I1.
+    unsafe {
+        (*vm).pause = PauseReason::Interrupted;
+        (*vm).ip = next;
+        (*(*vm).interrupt_ptr).store(0, Ordering::Relaxed);
+    }
+    EXIT_PAUSED
+}
+
+/// The machine for the length of one op.
+unsafe fn machine<'a>(vm: *mut Vm) -> &'a mut Vm {
+    // SAFETY: I1: alive, and nobody else uses it while an op runs.
+    unsafe { &mut *vm }
+}
+
+fn mem(vm: &Vm, i: u16) -> MemAddr {
+    vm.instances[vm.inst as usize].memories[usize::from(i)]
+}
+
+fn table(vm: &Vm, i: u16) -> TableAddr {
+    vm.instances[vm.inst as usize].tables[usize::from(i)]
+}
+
+fn here(vm: &Vm) -> InstAddr {
+    InstAddr(vm.inst)
+}
+
+pub(crate) unsafe fn memory_size(vm: *mut Vm, m: u16) -> Result<u32, Trap> {
+    // SAFETY: I1.
+    let vm = unsafe { machine(vm) };
+    Ok((vm.memory(mem(vm, m)).1 / PAGE) as u32)
+}
+
+pub(crate) unsafe fn memory_grow(vm: *mut Vm, delta: u32, m: u16) -> Result<u32, Trap> {
+    // SAFETY: I1. The limit hook may take the whole store; no reference is alive across it but this one's reborrow.
+    let vm = unsafe { machine(vm) };
+    let m = mem(vm, m);
+    let old = vm.memory(m).1;
+    Ok(if vm.memory_grow(m, old + u64::from(delta) * PAGE) { (old / PAGE) as u32 } else { u32::MAX })
+}
+
+/// Where `n` bytes from `at` of a memory lie.
+fn bytes(vm: &Vm, m: u16, at: u32, n: u32) -> Result<*mut u8, Trap> {
+    let (ptr, len) = vm.memory(mem(vm, m));
+    if u64::from(at) + u64::from(n) > len {
+        return Err(Trap::MemoryOutOfBounds);
+    }
+    // SAFETY: I4, just checked.
+    Ok(unsafe { ptr.add(at as usize) })
+}
+
+pub(crate) unsafe fn memory_fill(vm: *mut Vm, d: u32, v: u32, n: u32, m: u16) -> Result<(), Trap> {
+    // SAFETY: I1; I4 for the checked range.
+    unsafe {
+        let to = bytes(machine(vm), m, d, n)?;
+        to.write_bytes(v as u8, n as usize);
+    }
+    Ok(())
+}
+
+pub(crate) unsafe fn memory_copy(vm: *mut Vm, d: u32, s: u32, n: u32, mem_d: u16, mem_s: u16) -> Result<(), Trap> {
+    // SAFETY: I1; I4 for the checked ranges, which may overlap.
+    unsafe {
+        let from = bytes(machine(vm), mem_s, s, n)?;
+        let to = bytes(machine(vm), mem_d, d, n)?;
+        to.copy_from(from, n as usize);
+    }
+    Ok(())
+}
+
+pub(crate) unsafe fn memory_init(vm: *mut Vm, d: u32, s: u32, n: u32, m: u16, data: u32) -> Result<(), Trap> {
+    // SAFETY: I1.
+    let vm = unsafe { machine(vm) };
+    vm.memory_init(here(vm), data, mem(vm, m), d.into(), s.into(), n.into())
+}
+
+pub(crate) unsafe fn data_drop(vm: *mut Vm, data: u32) -> Result<(), Trap> {
+    // SAFETY: I1.
+    let vm = unsafe { machine(vm) };
+    vm.data_drop(here(vm), data);
+    Ok(())
+}
+
+fn inside(ok: bool) -> Result<(), Trap> {
+    if ok { Ok(()) } else { Err(Trap::TableOutOfBounds) }
+}
+
+pub(crate) unsafe fn table_get(vm: *mut Vm, i: u32, t: u16) -> Result<u64, Trap> {
+    // SAFETY: I1.
+    let vm = unsafe { machine(vm) };
+    vm.table_get(table(vm, t), i).map(u64::from).ok_or(Trap::TableOutOfBounds)
+}
+
+pub(crate) unsafe fn table_set(vm: *mut Vm, i: u32, v: u64, t: u16) -> Result<(), Trap> {
+    // SAFETY: I1.
+    let vm = unsafe { machine(vm) };
+    inside(vm.table_set(table(vm, t), i, v as u32))
+}
+
+pub(crate) unsafe fn table_size(vm: *mut Vm, t: u16) -> Result<u32, Trap> {
+    // SAFETY: I1.
+    let vm = unsafe { machine(vm) };
+    Ok(vm.table_len(table(vm, t)))
+}
+
+pub(crate) unsafe fn table_grow(vm: *mut Vm, v: u64, delta: u32, t: u16) -> Result<u32, Trap> {
+    // SAFETY: I1.
+    let vm = unsafe { machine(vm) };
+    Ok(vm.table_grow(table(vm, t), delta, v as u32).unwrap_or(u32::MAX))
+}
+
+pub(crate) unsafe fn table_fill(vm: *mut Vm, i: u32, v: u64, n: u32, t: u16) -> Result<(), Trap> {
+    // SAFETY: I1.
+    let vm = unsafe { machine(vm) };
+    inside(vm.table_fill(table(vm, t), i, v as u32, n))
+}
+
+pub(crate) unsafe fn table_copy(vm: *mut Vm, d: u32, s: u32, n: u32, table_d: u16, table_s: u16) -> Result<(), Trap> {
+    // SAFETY: I1.
+    let vm = unsafe { machine(vm) };
+    inside(vm.table_copy(table(vm, table_d), d, table(vm, table_s), s, n))
+}
+
+pub(crate) unsafe fn table_init(vm: *mut Vm, d: u32, s: u32, n: u32, t: u16, elem: u32) -> Result<(), Trap> {
+    // SAFETY: I1.
+    let vm = unsafe { machine(vm) };
+    inside(vm.table_init(here(vm), elem, table(vm, t), d, s, n))
+}
+
+pub(crate) unsafe fn elem_drop(vm: *mut Vm, elem: u32) -> Result<(), Trap> {
+    // SAFETY: I1.
+    let vm = unsafe { machine(vm) };
+    vm.elem_drop(here(vm), elem);
+    Ok(())
+}
+
+pub(crate) unsafe fn ref_func(vm: *mut Vm, index: u32) -> Result<u64, Trap> {
+    // SAFETY: I1.
+    let vm = unsafe { machine(vm) };
+    if index as usize >= vm.instances[vm.inst as usize].funcs.len() {
+        return Err(Trap::NullReference);
+    }
+    vm.func_addr(here(vm), index).map(|f| u64::from(f.0) + 1).map_err(|_| Trap::AllocationTooLarge)
+}

@@ -1,0 +1,95 @@
+//! The stack chunk: frames grow up from its base, return records down from its end. It grows by moving.
+#![allow(unsafe_code, reason = "copies the chunk and derives the registers anew")]
+
+use crate::trap::Trap;
+use crate::vm::Vm;
+
+/// Bytes kept free between frames and records for what an op may push besides its own record: the three records of a
+/// call into another instance.
+pub(crate) const RED_ZONE: u64 = 32;
+
+impl Vm {
+    pub(crate) fn place_stack(&mut self) {
+        // SAFETY: I3, the arena gave this object.
+        self.stack_base = unsafe { self.arena.base().add(self.stack_off as usize) };
+    }
+
+    pub(crate) fn stack_end(&self) -> *mut u8 {
+        // SAFETY: I3, the chunk has this length.
+        unsafe { self.stack_base.add(self.stack_len as usize) }
+    }
+
+    /// Bytes from the chunk's end down to `csp`.
+    pub(crate) fn records_bytes(&self) -> u32 {
+        (self.stack_end().addr() - self.csp.addr()) as u32
+    }
+
+    /// Makes room for `frame_bytes` from byte `at` of the chunk up, and for records.
+    pub(crate) fn reserve_stack(&mut self, at: u32, frame_bytes: u64) -> Result<(), Trap> {
+        let records = self.records_bytes();
+        let need = u64::from(at) + frame_bytes + u64::from(records) + RED_ZONE;
+        if need <= u64::from(self.stack_len) {
+            return Ok(());
+        }
+        if need > u64::from(self.max_stack) {
+            return Err(Trap::StackOverflow);
+        }
+        let new_len = u64::from(self.stack_len).saturating_mul(2).max(need.next_multiple_of(16)).min(u64::from(self.max_stack)) as u32;
+        let new_off = self.arena.alloc(new_len).map_err(|_| Trap::StackOverflow)?.get();
+        let old_off = self.stack_off;
+        let fp = self.fp.addr() - self.stack_base.addr();
+        let base = self.arena.base();
+        let values = (self.stack_len - records) as usize;
+        // SAFETY: both objects are alive and disjoint; values lie below the records in either.
+        unsafe {
+            let (old, new) = (base.add(old_off as usize), base.add(new_off as usize));
+            new.copy_from_nonoverlapping(old, values);
+            let records = records as usize;
+            new.add(new_len as usize - records).copy_from_nonoverlapping(old.add(self.stack_len as usize - records), records);
+        }
+        if let Some(old) = sheave_arena::Offset::new(old_off) {
+            self.arena.free(old, self.stack_len);
+        }
+        (self.stack_off, self.stack_len) = (new_off, new_len);
+        self.generation = self.arena.generation();
+        self.place_stack();
+        // SAFETY: I3, both positions are inside the longer chunk.
+        unsafe {
+            self.fp = self.stack_base.add(fp);
+            self.csp = self.stack_end().sub(records as usize);
+        }
+        self.install(self.inst);
+        Ok(())
+    }
+
+    /// Pushes a return record.
+    ///
+    /// # Safety
+    /// - There is room (`reserve_stack`, or `fits`).
+    pub(crate) unsafe fn push_record(&mut self, code: u32, second: u32) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.csp = self.csp.sub(8);
+            crate::regs::put_u64(self.csp, 0, u64::from(second) << 32 | u64::from(code));
+        }
+    }
+
+    /// Pops a return record: {code offset, frame delta}.
+    ///
+    /// # Safety
+    /// - A record is there.
+    pub(crate) unsafe fn pop_record(&mut self) -> (u32, u32) {
+        // SAFETY: the caller's promise.
+        let record = unsafe {
+            let record = crate::regs::get_u64(self.csp, 0);
+            self.csp = self.csp.add(8);
+            record
+        };
+        (record as u32, (record >> 32) as u32)
+    }
+
+    /// Byte of the chunk at which the current frame starts.
+    pub(crate) fn frame_at(&self) -> u32 {
+        (self.fp.addr() - self.stack_base.addr()) as u32
+    }
+}

@@ -1,0 +1,92 @@
+//! Traps, as one byte.
+
+/// Why execution was aborted. Spec: exec-trap and the implementation's limits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum Trap {
+    /// An `unreachable` was executed.
+    Unreachable,
+    /// A memory access, or a bulk memory operation, went outside the memory or a data segment.
+    MemoryOutOfBounds,
+    /// A table access, or a bulk table operation, went outside the table or an element segment.
+    TableOutOfBounds,
+    /// `call_indirect` of a null entry.
+    IndirectCallToNull,
+    /// `call_indirect` of a function of another type.
+    BadSignature,
+    /// Signed division of the least integer by -1, or a float too large for the integer type.
+    IntegerOverflow,
+    /// Integer division by zero.
+    IntegerDivisionByZero,
+    /// Conversion of NaN to an integer.
+    BadConversionToInteger,
+    /// The stack limit of the store was reached.
+    StackOverflow,
+    /// The store's fuel is used up.
+    OutOfFuel,
+    /// An interruption was asked for.
+    Interrupt,
+    /// A null reference where none is allowed.
+    NullReference,
+    /// The store's byte budget is used up.
+    AllocationTooLarge,
+}
+
+const ALL: [Trap; 13] = [
+    Trap::Unreachable,
+    Trap::MemoryOutOfBounds,
+    Trap::TableOutOfBounds,
+    Trap::IndirectCallToNull,
+    Trap::BadSignature,
+    Trap::IntegerOverflow,
+    Trap::IntegerDivisionByZero,
+    Trap::BadConversionToInteger,
+    Trap::StackOverflow,
+    Trap::OutOfFuel,
+    Trap::Interrupt,
+    Trap::NullReference,
+    Trap::AllocationTooLarge,
+];
+
+impl Trap {
+    /// The trap of that number (`trap as u8`), if there is one.
+    pub fn from_u8(byte: u8) -> Option<Trap> {
+        ALL.get(usize::from(byte)).copied()
+    }
+}
+
+impl core::fmt::Display for Trap {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Trap::Unreachable => "wasm `unreachable` instruction executed",
+            Trap::MemoryOutOfBounds => "out of bounds memory access",
+            Trap::TableOutOfBounds => "undefined element: out of bounds table access",
+            Trap::IndirectCallToNull => "uninitialized element",
+            Trap::BadSignature => "indirect call type mismatch",
+            Trap::IntegerOverflow => "integer overflow",
+            Trap::IntegerDivisionByZero => "integer divide by zero",
+            Trap::BadConversionToInteger => "invalid conversion to integer",
+            Trap::StackOverflow => "call stack exhausted",
+            Trap::OutOfFuel => "all fuel consumed by WebAssembly",
+            Trap::Interrupt => "interrupt",
+            Trap::NullReference => "null reference",
+            Trap::AllocationTooLarge => "the store's memory budget is used up",
+        })
+    }
+}
+
+impl core::error::Error for Trap {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trap_is_found_again_by_its_number() {
+        for t in ALL {
+            assert_eq!(Trap::from_u8(t as u8), Some(t));
+        }
+        assert_eq!(Trap::from_u8(13), None);
+    }
+}
