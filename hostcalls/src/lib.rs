@@ -1,1 +1,4 @@
 //! The embedder's view of sheave: engine, store, linker, typed functions, WASI
+
+#[cfg(feature = "wasi")]
+pub mod wasi;
