@@ -79,7 +79,9 @@ impl For {
                     "#[cold]\n#[inline(never)]\nunsafe extern \"{{ABI}}\" fn cold_{name}({PARAMS}) -> u32 {{\n // SAFETY: I1, as every handler.\n unsafe {{ save(vm, ip, fp, csp, acc); let code = {call}; if code != 0 {{ return code; }}\n dispatch((*vm).ip, (*vm).fp, vm, (*vm).mem0, (*vm).csp, (*vm).acc, a32, a64) }}\n}}\n"
                 )
                 .unwrap();
-                format!("return cold_{name}(ip, fp, vm, m0, csp, acc, a32, a64)")
+                // A call's slow path needs no accumulator; not keeping it frees a register on the fast path.
+                let acc = if name.contains("call") { "0" } else { "acc" };
+                format!("return cold_{name}(ip, fp, vm, m0, csp, {acc}, a32, a64)")
             }
             For::Portable => format!("{{ save(vm, ip, fp, csp, 0); let code = {call}; if code != 0 {{ return code; }} ip = (*vm).ip; fp = (*vm).fp; m0 = (*vm).mem0; csp = (*vm).csp; continue; }}"),
         }
@@ -200,7 +202,7 @@ fn words(f: For, op: &OpDef, effect: &str, cold: &mut String) -> String {
                 For::Portable => format!("{{ save(vm, ip, fp, csp, 0); return EXIT_{}; }}", arg(0).to_uppercase()),
             },
             "write" => format!("put_u64(fp, {}, {})", arg(0), arg(1)),
-            "write_acc" => format!("put_u64(fp, {}_slot, {} as u64)", arg(0), arg(1)),
+            "write_acc" => format!("put_u64(fp, {}_slot, {v} as u64){}", arg(0), if f == For::Threaded { format!("; let acc = {} as u64", arg(1)) } else { String::new() }, v = arg(1)),
             "move" => format!("move_slots(fp, {}, {}, {})", arg(0), arg(1), arg(2)),
             "move0" => format!("move_slots(fp, 0, {}, {})", arg(0), arg(1)),
             "zero" => format!("zero_slots(fp, {}, {})", arg(0), arg(1)),
@@ -271,7 +273,7 @@ fn words(f: For, op: &OpDef, effect: &str, cold: &mut String) -> String {
 
 /// Enters the function of `cell` with its frame at `base`, or takes the slow path.
 fn enter(f: For, size: usize, slow: &str) -> String {
-    let assign = if f == For::Threaded { "let (csp, fp) = (csp.sub(8), callee_fp);" } else { "csp = csp.sub(8); fp = callee_fp;" };
+    let assign = if f == For::Threaded { "let (csp, fp, acc) = (csp.sub(8), callee_fp, 0);" } else { "csp = csp.sub(8); fp = callee_fp;" };
     format!(
         "let callee_fp = fp.add(base as usize * 8); if !fits(callee_fp, csp, cell) {{ {slow} }} let record = (ip.addr() + {size} - (*vm).code_base.addr()) as u64 | (base as u64) << 35; {assign} put_u64(csp, 0, record); {}",
         f.dispatch("(*vm).code_base.add(cell as u32 as usize)")

@@ -357,7 +357,8 @@ fn encoders(rows: &[Row], w: &mut String) {
             match units(o) {
                 1 => write!(body, ", {bits}").unwrap(),
                 k => {
-                    for i in 0..k {
+                    write!(body, ", {bits} as u16").unwrap();
+                    for i in 1..k {
                         write!(body, ", ({bits} >> {}) as u16", 16 * i).unwrap();
                     }
                 }

@@ -49,6 +49,9 @@ const fn info(op: &sheave_isa::OpDef) -> LinkInfo {
             }
             _ => {}
         }
+        if matches!(o.role, Role::InOut) {
+            (i.out_at, i.out_class) = (o.at, class(o.ty));
+        }
         k += 1;
     }
     i

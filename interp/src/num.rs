@@ -57,7 +57,7 @@ truncations! {
 }
 
 macro_rules! floats {
-    ($ty:ty: $min:ident $max:ident $copysign:ident $abs:ident $neg:ident $ceil:ident $floor:ident $trunc:ident $nearest:ident $sqrt:ident, $sign:expr) => {
+    ($ty:ty: $min:ident $max:ident $copysign:ident $abs:ident $neg:ident $ceil:ident $floor:ident $trunc:ident $nearest:ident $sqrt:ident, $sign:expr, $int:ty, $exact:expr) => {
         /// NaN if either is; -0 is less than +0. Spec: op-fmin.
         #[inline(always)]
         pub(crate) fn $min(a: $ty, b: $ty) -> $ty {
@@ -102,24 +102,29 @@ macro_rules! floats {
             <$ty>::from_bits(a.to_bits() ^ $sign)
         }
 
+        // Rounding by way of an integer: no call into the C library, which a baseline x86-64 would make.
+        #[inline(always)]
+        pub(crate) fn $trunc(a: $ty) -> $ty {
+            if $abs(a) < $exact { $copysign(a as $int as $ty, a) } else { a + 0.0 }
+        }
+
         #[inline(always)]
         pub(crate) fn $ceil(a: $ty) -> $ty {
-            quiet(a.ceil(), a)
+            let t = $trunc(a);
+            if t < a { $copysign(t + 1.0, a) } else { t }
         }
 
         #[inline(always)]
         pub(crate) fn $floor(a: $ty) -> $ty {
-            quiet(a.floor(), a)
+            let t = $trunc(a);
+            if t > a { t - 1.0 } else { t }
         }
 
-        #[inline(always)]
-        pub(crate) fn $trunc(a: $ty) -> $ty {
-            quiet(a.trunc(), a)
-        }
-
+        /// Adding and taking away the least number without a fraction rounds, ties to even.
         #[inline(always)]
         pub(crate) fn $nearest(a: $ty) -> $ty {
-            quiet(a.round_ties_even(), a)
+            let x = $abs(a);
+            if x < $exact { $copysign(x + $exact - $exact, a) } else { a + 0.0 }
         }
 
         #[inline(always)]
@@ -129,30 +134,8 @@ macro_rules! floats {
     };
 }
 
-/// Rounding functions may hand a signalling NaN back as it is; arithmetic makes it quiet.
-trait Float: Copy + core::ops::Add<Output = Self> {
-    fn nan(self) -> bool;
-}
-impl Float for f32 {
-    #[inline(always)]
-    fn nan(self) -> bool {
-        self.is_nan()
-    }
-}
-impl Float for f64 {
-    #[inline(always)]
-    fn nan(self) -> bool {
-        self.is_nan()
-    }
-}
-
-#[inline(always)]
-fn quiet<F: Float>(rounded: F, a: F) -> F {
-    if a.nan() { a + a } else { rounded }
-}
-
-floats!(f32: f32_min f32_max f32_copysign f32_abs f32_neg f32_ceil f32_floor f32_trunc f32_nearest f32_sqrt, 1 << 31);
-floats!(f64: f64_min f64_max f64_copysign f64_abs f64_neg f64_ceil f64_floor f64_trunc f64_nearest f64_sqrt, 1 << 63);
+floats!(f32: f32_min f32_max f32_copysign f32_abs f32_neg f32_ceil f32_floor f32_trunc f32_nearest f32_sqrt, 1 << 31, i32, 8_388_608.0);
+floats!(f64: f64_min f64_max f64_copysign f64_abs f64_neg f64_ceil f64_floor f64_trunc f64_nearest f64_sqrt, 1 << 63, i64, 4_503_599_627_370_496.0);
 
 #[cfg(test)]
 mod tests {
@@ -173,5 +156,20 @@ mod tests {
         assert!(f64_min(0.0, -0.0).is_sign_negative());
         assert!(f64_max(-0.0, 0.0).is_sign_positive());
         assert!(f32_min(1.0, f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn rounding_agrees_with_the_standard_library() {
+        let values = [0.0, 0.3, 0.5, 0.7, 1.0, 1.5, 2.5, 3.49, 1e6, 8_388_607.5, 8_388_608.0, 4e9, 1e15, 4_503_599_627_370_495.5, 1e300, f64::INFINITY, 5e-324];
+        for v in values.into_iter().flat_map(|v| [v, -v]) {
+            for (ours, std) in [(f64_trunc(v), v.trunc()), (f64_ceil(v), v.ceil()), (f64_floor(v), v.floor()), (f64_nearest(v), v.round_ties_even())] {
+                assert_eq!(ours.to_bits(), std.to_bits(), "{v}");
+            }
+            let v = v as f32;
+            for (ours, std) in [(f32_trunc(v), v.trunc()), (f32_ceil(v), v.ceil()), (f32_floor(v), v.floor()), (f32_nearest(v), v.round_ties_even())] {
+                assert_eq!(ours.to_bits(), std.to_bits(), "{v}");
+            }
+        }
+        assert!(f64_ceil(f64::NAN).is_nan() && f32_nearest(f32::NAN).is_nan());
     }
 }
