@@ -21,7 +21,8 @@ impl Vm {
 
     /// Bytes from the chunk's end down to `csp`.
     pub(crate) fn records_bytes(&self) -> u32 {
-        (self.stack_end().addr() - self.csp.addr()) as u32
+        // By addresses alone: the chunk may just have moved away under these pointers.
+        self.stack_len - (self.csp.addr() - self.stack_base.addr()) as u32
     }
 
     /// Makes room for `frame_bytes` from byte `at` of the chunk up, and for records.

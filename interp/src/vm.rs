@@ -256,12 +256,12 @@ impl Vm {
     pub(crate) fn refresh(&mut self) {
         if self.generation != self.arena.generation() {
             self.generation = self.arena.generation();
-            let (fp, from_end) = (self.fp.addr() - self.stack_base.addr(), self.stack_end().addr() - self.csp.addr());
+            let (fp, records) = (self.frame_at() as usize, self.records_bytes() as usize);
             self.place_stack();
             // SAFETY: I3, both were inside the chunk, which has the same length.
             unsafe {
                 self.fp = self.stack_base.add(fp);
-                self.csp = self.stack_end().sub(from_end);
+                self.csp = self.stack_end().sub(records);
             }
         }
         self.install(self.inst);
