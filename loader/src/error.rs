@@ -31,6 +31,8 @@ pub enum LoadErrorKind {
     Component,
     /// A function needs a frame of more than 65,535 slots.
     TooManySlots,
+    /// A function uses a table with an index above 65,535.
+    TooManyTables,
     /// The bytecode of a function needs more than 2³¹ bytes.
     CodeTooLarge,
     /// The image file is damaged or of another kind.
@@ -125,6 +127,9 @@ impl fmt::Display for LoadError {
             }
             LoadErrorKind::Component => f.write_str("a component, not a core module")?,
             LoadErrorKind::TooManySlots => f.write_str("function needs more than 65,535 slots")?,
+            LoadErrorKind::TooManyTables => {
+                f.write_str("function uses a table with an index above 65,535")?;
+            }
             LoadErrorKind::CodeTooLarge => f.write_str("function's bytecode is too large")?,
             LoadErrorKind::Image(kind) => kind.fmt(f)?,
             LoadErrorKind::Io(kind) => return kind.fmt(f),

@@ -4,11 +4,13 @@
 //! gives the bytecode of each function on demand. It knows nothing about running it.
 
 mod error;
+mod functions;
 mod info;
 mod module;
 mod names;
 mod options;
 mod parse;
+mod translate;
 mod types;
 
 pub use error::{ImageErrorKind, ImagePart, LoadError, LoadErrorKind};

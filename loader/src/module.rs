@@ -1,10 +1,12 @@
 //! A loaded module: its bytes, its declarations, and the bytecode of its functions on demand.
 
 use crate::error::LoadError;
+use crate::functions::{AllCode, Functions};
 use crate::info::ModuleInfo;
 use crate::names::Names;
 use crate::options::Options;
 use crate::parse::{self, Parsed};
+use crate::translate::CodeOptions;
 use core::ops::Deref;
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -26,8 +28,7 @@ pub struct Module {
     bytes: Bytes,
     info: ModuleInfo,
     options: Options,
-    #[expect(dead_code, reason = "lazy validation is to come")]
-    resources: Option<ValidatorResources>,
+    code: Code,
     names: OnceLock<Names>,
 }
 
@@ -46,6 +47,15 @@ impl Deref for Bytes {
     }
 }
 
+/// Where code comes from.
+#[derive(Debug)]
+enum Code {
+    /// From the bytes when it is wanted; with resources, it is validated then.
+    Lazy(Option<ValidatorResources>),
+    /// From here.
+    Eager(AllCode),
+}
+
 impl Module {
     /// Loads a module in the binary format.
     ///
@@ -60,6 +70,22 @@ impl Module {
             resources,
             late_error,
         } = parse::parse_validated(&bytes, options.enabled_features())?;
+        let functions = Functions {
+            wasm: &bytes,
+            info: &info,
+            features: options.enabled_features(),
+            options: CodeOptions::from(options),
+            resources: resources.as_ref(),
+        };
+        let threads = options.thread_count();
+        let code = if options.lazy_validation {
+            Code::Lazy(resources)
+        } else if options.lazy_translation || late_error.is_some() {
+            functions.validate_all(threads)?;
+            Code::Lazy(None)
+        } else {
+            Code::Eager(functions.translate_all(threads)?)
+        };
         if let Some(error) = late_error {
             return Err(error);
         }
@@ -67,7 +93,7 @@ impl Module {
             bytes,
             info,
             options: options.clone(),
-            resources,
+            code,
             names: OnceLock::new(),
         })
     }
@@ -92,20 +118,40 @@ impl Module {
 
     /// The bytecode of a defined function (0 is the first function that is not imported).
     ///
+    /// A function that is translated on demand is translated at each call: keep the code.
+    ///
     /// # Errors
     ///
     /// If the function is invalid and was not validated before, or if it is too large.
     pub fn code(&self, defined_func: u32) -> Result<FunctionCode<'_>, LoadError> {
-        let _ = defined_func;
-        Err(LoadError::invalid(0, "translator is to come"))
+        match &self.code {
+            Code::Lazy(_) => Ok(self.functions().translate_one(defined_func, false)?.0),
+            Code::Eager(all) => all
+                .get(defined_func)
+                .ok_or_else(|| LoadError::invalid(0, "no such function")),
+        }
     }
 
-    /// The byte offset in the WebAssembly module of the operator that the bytecode at `pc` (in
-    /// units, from the start of the function) came from.
+    /// The positions of the ops of a defined function, in units, each with the byte offset in the
+    /// WebAssembly module of the operator that it came from. Positions are ascending.
+    ///
+    /// Nothing of this is kept: the function is translated again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Module::code`].
+    pub fn positions(&self, defined_func: u32) -> Result<Vec<(u32, u32)>, LoadError> {
+        Ok(self.functions().translate_one(defined_func, true)?.1)
+    }
+
+    /// The byte offset in the WebAssembly module of the operator that the op at `pc` (in units,
+    /// from the start of the function) came from.
     #[must_use]
     pub fn wasm_offset(&self, defined_func: u32, pc: u32) -> Option<usize> {
-        let _ = (defined_func, pc);
-        None
+        let positions = self.positions(defined_func).ok()?;
+        let after = positions.partition_point(|(pos, _)| *pos <= pc);
+        let (_, offset) = positions.get(after.checked_sub(1)?)?;
+        Some(*offset as usize)
     }
 
     /// The name of a function (imported or defined) in the name section.
@@ -118,6 +164,19 @@ impl Module {
     #[must_use]
     pub fn module_name(&self) -> Option<&str> {
         self.name_at(self.names().module.clone()?)
+    }
+
+    fn functions(&self) -> Functions<'_> {
+        Functions {
+            wasm: &self.bytes,
+            info: &self.info,
+            features: self.options.enabled_features(),
+            options: CodeOptions::from(&self.options),
+            resources: match &self.code {
+                Code::Lazy(resources) => resources.as_ref(),
+                Code::Eager(_) => None,
+            },
+        }
     }
 
     fn names(&self) -> &Names {

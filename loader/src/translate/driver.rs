@@ -1,0 +1,263 @@
+//! Runs a function's operators through wasmparser's validator, the translator, or both.
+//!
+//! wasmparser decodes each operator once and hands it to a visitor; the visitor that does both
+//! lets the validator look first, so that the translator only ever sees valid operators.
+
+use super::{MAX_SLOTS, Translated, Translator};
+use crate::error::{LoadError, LoadErrorKind};
+use core::ops::Range;
+use wasmparser::{
+    BinaryReader, FrameKind, FrameStack, FuncToValidate, FuncValidator, FuncValidatorAllocations,
+    ValidatorResources, VisitOperator, WasmFeatures,
+};
+
+/// What is needed to validate functions of a module.
+#[derive(Clone, Debug)]
+pub(crate) struct Validation<'r> {
+    pub(crate) resources: &'r ValidatorResources,
+    pub(crate) features: WasmFeatures,
+}
+
+/// A function's body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Body<'b> {
+    /// Its index in the module.
+    pub(crate) func: u32,
+    pub(crate) type_index: u32,
+    /// Local declarations and operators.
+    pub(crate) bytes: &'b [u8],
+    /// Where `bytes` starts in the module.
+    pub(crate) offset: u32,
+}
+
+impl<'b> Body<'b> {
+    fn reader(&self, features: WasmFeatures) -> BinaryReader<'b> {
+        BinaryReader::new_features(self.bytes, u64::from(self.offset), features)
+    }
+
+    fn error(&self, kind: LoadErrorKind) -> LoadError {
+        LoadError::new(u64::from(self.offset), kind)
+    }
+
+    /// The body at `range` of a module.
+    pub(crate) fn new(
+        module: &'b [u8],
+        range: &Range<u32>,
+        func: u32,
+        type_index: u32,
+    ) -> Option<Self> {
+        let bytes = module.get(range.start as usize..range.end as usize)?;
+        Some(Self {
+            func,
+            type_index,
+            bytes,
+            offset: range.start,
+        })
+    }
+}
+
+fn validator(
+    body: &Body<'_>,
+    validation: &Validation<'_>,
+    allocations: &mut FuncValidatorAllocations,
+) -> FuncValidator<ValidatorResources> {
+    FuncToValidate {
+        resources: validation.resources.clone(),
+        index: body.func,
+        ty: body.type_index,
+        features: validation.features,
+    }
+    .into_validator(core::mem::take(allocations))
+}
+
+/// More values on the stack than any function can be run with; the validator itself would go on
+/// until memory ends.
+fn too_high(validator: &FuncValidator<ValidatorResources>) -> bool {
+    validator.operand_stack_height() > MAX_SLOTS
+}
+
+/// Validates a function.
+pub(crate) fn validate(
+    body: &Body<'_>,
+    validation: &Validation<'_>,
+    allocations: &mut FuncValidatorAllocations,
+) -> Result<(), LoadError> {
+    let mut validator = validator(body, validation, allocations);
+    let mut reader = body.reader(validation.features);
+    validator.read_locals(&mut reader)?;
+    while !reader.eof() {
+        let offset = reader.original_position();
+        reader.visit_operator(&mut validator.visitor(offset))??;
+        if too_high(&validator) {
+            return Err(LoadError::new(offset, LoadErrorKind::TooManySlots));
+        }
+    }
+    reader.finish_expression(&validator.visitor(reader.original_position()))?;
+    *allocations = validator.into_allocations();
+    Ok(())
+}
+
+impl<'m> Translator<'m> {
+    /// Reads the declarations of locals, and declares them to `also`.
+    fn read_locals(
+        &mut self,
+        reader: &mut BinaryReader<'_>,
+        mut also: impl FnMut(u64, u32, wasmparser::ValType) -> wasmparser::Result<()>,
+    ) -> wasmparser::Result<()> {
+        for _ in 0..reader.read_var_u32()? {
+            let offset = reader.original_position();
+            let count = reader.read()?;
+            let ty = reader.read()?;
+            also(offset, count, ty)?;
+            self.locals(count, ty);
+        }
+        Ok(())
+    }
+}
+
+/// Validates and translates a function.
+pub(crate) fn translate_validating<'t>(
+    translator: &'t mut Translator<'_>,
+    body: &Body<'_>,
+    validation: &Validation<'_>,
+    allocations: &mut FuncValidatorAllocations,
+    record: bool,
+) -> Result<Translated<'t>, LoadError> {
+    let mut validator = validator(body, validation, allocations);
+    let mut reader = body.reader(validation.features);
+    translator.begin(body.type_index, record);
+    translator.read_locals(&mut reader, |offset, count, ty| {
+        validator.define_locals(offset, count, ty)
+    })?;
+    translator.begin_body();
+    let mut both = Both {
+        validator,
+        translator,
+        offset: 0,
+    };
+    while !reader.eof() {
+        let offset = reader.original_position();
+        both.offset = offset;
+        both.translator.offset = offset as u32;
+        let done = reader.visit_operator(&mut both).and_then(|done| done);
+        if let Err(error) = done {
+            // An operator of SIMD is only named as such by the validator itself.
+            validate(body, validation, allocations)?;
+            return Err(error.into());
+        }
+        if too_high(&both.validator) {
+            return Err(LoadError::new(offset, LoadErrorKind::TooManySlots));
+        }
+    }
+    let Both {
+        mut validator,
+        translator,
+        ..
+    } = both;
+    reader.finish_expression(&validator.visitor(reader.original_position()))?;
+    *allocations = validator.into_allocations();
+    translator.finish().map_err(|kind| body.error(kind))
+}
+
+/// Translates a function that is known to be valid.
+pub(crate) fn translate_trusted<'t>(
+    translator: &'t mut Translator<'_>,
+    body: &Body<'_>,
+    features: WasmFeatures,
+    record: bool,
+) -> Result<Translated<'t>, LoadError> {
+    let mut reader = body.reader(features);
+    translator.begin(body.type_index, record);
+    translator.read_locals(&mut reader, |_, _, _| Ok(()))?;
+    translator.begin_body();
+    let mut only = Only { translator };
+    while !reader.eof() {
+        only.translator.offset = reader.original_position() as u32;
+        reader.visit_operator(&mut only)?;
+        if only.translator.is_hopeless() {
+            break;
+        }
+    }
+    only.translator.finish().map_err(|kind| body.error(kind))
+}
+
+/// Validates, then translates each operator.
+struct Both<'t, 'm> {
+    validator: FuncValidator<ValidatorResources>,
+    translator: &'t mut Translator<'m>,
+    offset: u64,
+}
+
+/// Translates each operator.
+struct Only<'t, 'm> {
+    translator: &'t mut Translator<'m>,
+}
+
+impl FrameStack for Both<'_, '_> {
+    #[inline]
+    fn current_frame(&self) -> Option<FrameKind> {
+        self.validator.get_control_frame(0).map(|frame| frame.kind)
+    }
+}
+
+impl FrameStack for Only<'_, '_> {
+    #[inline]
+    fn current_frame(&self) -> Option<FrameKind> {
+        // Only asked about `else`; the code is valid.
+        Some(FrameKind::If)
+    }
+}
+
+/// Calls the translator's method for the operators that it knows, by proposal. The others are
+/// never valid with `SUPPORTED_FEATURES`.
+macro_rules! translate {
+    (@mvp $t:expr, $visit:ident $($arg:ident)*) => { $t.operator(|t| t.$visit($($arg),*)) };
+    (@sign_extension $($rest:tt)*) => { translate!(@mvp $($rest)*) };
+    (@saturating_float_to_int $($rest:tt)*) => { translate!(@mvp $($rest)*) };
+    (@bulk_memory $($rest:tt)*) => { translate!(@mvp $($rest)*) };
+    (@reference_types $($rest:tt)*) => { translate!(@mvp $($rest)*) };
+    (@tail_call $($rest:tt)*) => { translate!(@mvp $($rest)*) };
+    (@$other:ident $t:expr, $visit:ident $($arg:ident)*) => {{ $(let _ = $arg;)* }};
+}
+
+impl Translator<'_> {
+    #[inline]
+    fn operator(&mut self, visit: impl FnOnce(&mut Self)) {
+        self.fuel_count += u32::from(self.reachable);
+        visit(self);
+    }
+}
+
+macro_rules! define_both {
+    ($(@$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {
+        $(
+            #[inline]
+            fn $visit(&mut self $($(, $arg: $argty)*)?) -> Self::Output {
+                self.validator.visitor(self.offset).$visit($($($arg.clone()),*)?)?;
+                translate!(@$proposal self.translator, $visit $($($arg)*)?);
+                Ok(())
+            }
+        )*
+    };
+}
+
+macro_rules! define_only {
+    ($(@$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {
+        $(
+            #[inline]
+            fn $visit(&mut self $($(, $arg: $argty)*)?) -> Self::Output {
+                translate!(@$proposal self.translator, $visit $($($arg)*)?);
+            }
+        )*
+    };
+}
+
+impl<'a> VisitOperator<'a> for Both<'_, '_> {
+    type Output = wasmparser::Result<()>;
+    wasmparser::for_each_visit_operator!(define_both);
+}
+
+impl<'a> VisitOperator<'a> for Only<'_, '_> {
+    type Output = ();
+    wasmparser::for_each_visit_operator!(define_only);
+}

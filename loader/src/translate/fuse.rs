@@ -1,0 +1,338 @@
+//! Two operators, one op: the last op is taken back when it made an operand of the next.
+//!
+//! An op that was taken back wrote a temporary that nobody else can see, so doing its work later,
+//! as a part of the op that comes next, changes nothing.
+
+use super::emit::{hi, lo};
+use super::ops::{Popped, Swap};
+use super::stack::Kind;
+use super::{NONE, Translator, Ty};
+use sheave_isa::Op;
+
+impl Translator<'_> {
+    /// Pops the operands of a commutative operator. The first that is given was made by the last
+    /// op, if one was; a constant is given last.
+    fn pop_commutative(&mut self) -> (Popped, Popped, Option<Op>, u16) {
+        let b = self.pop();
+        let a = self.pop();
+        let dst = self.temp(a.1);
+        if let Some(op) = self.last_op_of(b.0, b.1) {
+            return (b, a, Some(op), dst);
+        }
+        (a, b, self.last_op_of(a.0, a.1), dst)
+    }
+
+    pub(super) fn visit_i32_add(&mut self) {
+        if !self.reachable {
+            return;
+        }
+        let (a, b, last, dst) = self.pop_commutative();
+        self.i32_add(a, b, last, dst);
+        self.push_temp(Ty::I32);
+    }
+
+    fn i32_add(&mut self, a: Popped, b: Popped, last: Option<Op>, dst: u16) {
+        if b.0.is_const() {
+            let imm = b.0.bits as u32;
+            match last {
+                Some(Op::I32AddImm) => {
+                    let taken = self.take_last();
+                    let imm = imm.wrapping_add(taken.imm32(3));
+                    let src = taken.units[2];
+                    self.put_value([Op::I32AddImm as u16, dst, src, lo(imm), hi(imm)]);
+                    return;
+                }
+                Some(Op::I32Add) if imm as i32 == i32::from(imm as i16) => {
+                    let [_, _, x, y, ..] = self.take_last().units;
+                    self.put_value([Op::I32AddAddImm as u16, dst, x, y, imm as u16]);
+                    return;
+                }
+                Some(Op::I32ShlImm) => {
+                    let [_, _, x, k, ..] = self.take_last().units;
+                    self.put_value([Op::I32ShlAddImm as u16, dst, x, k & 31, lo(imm), hi(imm)]);
+                    return;
+                }
+                _ => {}
+            }
+        } else if !a.0.is_const() {
+            let form = match last {
+                Some(op @ (Op::I32ShlImm | Op::I32MulImm | Op::I32Mul | Op::I32Add)) => op,
+                _ => return self.binary_of(Op::I32Add, dst, a, b, Ty::I32, Swap::Yes),
+            };
+            let other = self.slot(b.0, b.1);
+            let [_, _, x, y, z, ..] = self.take_last().units;
+            match form {
+                Op::I32ShlImm => {
+                    self.put_value([Op::I32AddShl as u16, dst, other, x, y & 31]);
+                }
+                Op::I32MulImm => self.put_value([Op::I32MulImmAdd as u16, dst, x, other, y, z]),
+                Op::I32Mul => self.put_value([Op::I32MulAdd as u16, dst, x, y, other]),
+                _ => self.put_value([Op::I32AddAdd as u16, dst, x, y, other]),
+            }
+            return;
+        }
+        self.binary_of(Op::I32Add, dst, a, b, Ty::I32, Swap::Yes);
+    }
+
+    pub(super) fn visit_i32_sub(&mut self) {
+        if !self.reachable {
+            return;
+        }
+        let b = self.pop();
+        let mut a = self.pop();
+        let dst = self.temp(a.1);
+        if b.0.is_const() && !a.0.is_const() {
+            let mut b = b;
+            b.0.bits = u64::from((b.0.bits as u32).wrapping_neg());
+            let last = self.last_op_of(a.0, a.1);
+            self.i32_add(a, b, last, dst);
+        } else {
+            if b.0.is_const() {
+                // Both are: one of them goes to a slot.
+                let slot = self.slot(a.0, a.1);
+                debug_assert_eq!(slot, dst);
+                a.0.kind = Kind::Temp;
+            }
+            self.binary_of(Op::I32Sub, dst, a, b, Ty::I32, Swap::No);
+        }
+        self.push_temp(Ty::I32);
+    }
+
+    pub(super) fn visit_i64_add(&mut self) {
+        if !self.reachable {
+            return;
+        }
+        let (a, b, last, dst) = self.pop_commutative();
+        let three = match last {
+            Some(Op::I64Mul) => Op::I64MulAdd,
+            Some(Op::I64Add) => Op::I64AddAdd,
+            _ => Op::I64Add,
+        };
+        self.three_slots(Op::I64Add, three, Ty::I64, a, b, dst);
+        self.push_temp(Ty::I64);
+    }
+
+    pub(super) fn visit_i64_sub(&mut self) {
+        if !self.reachable {
+            return;
+        }
+        let mut b = self.pop();
+        let a = self.pop();
+        let dst = self.temp(a.1);
+        let negated = (b.0.bits as i64).wrapping_neg();
+        if b.0.is_const() && !a.0.is_const() && i64::from(negated as i32) == negated {
+            b.0.bits = negated as u64;
+            self.binary_of(Op::I64Add, dst, a, b, Ty::I64, Swap::Yes);
+        } else {
+            self.binary_of(Op::I64Sub, dst, a, b, Ty::I64, Swap::No);
+        }
+        self.push_temp(Ty::I64);
+    }
+
+    pub(super) fn visit_f64_add(&mut self) {
+        self.float_add(Op::F64Add, Op::F64Mul, Op::F64MulAdd, Ty::F64);
+    }
+
+    pub(super) fn visit_f32_add(&mut self) {
+        self.float_add(Op::F32Add, Op::F32Mul, Op::F32MulAdd, Ty::F32);
+    }
+
+    fn float_add(&mut self, add: Op, mul: Op, mul_add: Op, ty: Ty) {
+        if !self.reachable {
+            return;
+        }
+        let (a, b, last, dst) = self.pop_commutative();
+        let three = if last == Some(mul) { mul_add } else { add };
+        self.three_slots(add, three, ty, a, b, dst);
+        self.push_temp(ty);
+    }
+
+    /// `three` of the last op's operands and `b`, or the operator as it is if `three` is `op`.
+    fn three_slots(&mut self, op: Op, three: Op, ty: Ty, a: Popped, b: Popped, dst: u16) {
+        if three == op || b.0.is_const() {
+            self.binary_of(op, dst, a, b, ty, Swap::Yes);
+            return;
+        }
+        let other = self.slot(b.0, b.1);
+        let [_, _, x, y, ..] = self.take_last().units;
+        self.put_value([three as u16, dst, x, y, other]);
+    }
+
+    pub(super) fn visit_i32_xor(&mut self) {
+        if !self.reachable {
+            return;
+        }
+        let (a, b, last, dst) = self.pop_commutative();
+        let three = if last == Some(Op::I32Xor) {
+            Op::I32XorXor
+        } else {
+            Op::I32Xor
+        };
+        self.three_slots(Op::I32Xor, three, Ty::I32, a, b, dst);
+        self.push_temp(Ty::I32);
+    }
+
+    pub(super) fn visit_i64_xor(&mut self) {
+        if !self.reachable {
+            return;
+        }
+        let (a, b, last, dst) = self.pop_commutative();
+        let three = if last == Some(Op::I64Xor) {
+            Op::I64XorXor
+        } else {
+            Op::I64Xor
+        };
+        self.three_slots(Op::I64Xor, three, Ty::I64, a, b, dst);
+        self.push_temp(Ty::I64);
+    }
+
+    pub(super) fn visit_i32_and(&mut self) {
+        if !self.reachable {
+            return;
+        }
+        let (a, b, last, dst) = self.pop_commutative();
+        if b.0.is_const() && last == Some(Op::I32ShrUImm) {
+            let [_, _, x, k, ..] = self.take_last().units;
+            let mask = b.0.bits as u32;
+            self.put_value([Op::I32ShrUAnd as u16, dst, x, k & 31, lo(mask), hi(mask)]);
+        } else {
+            self.binary_of(Op::I32And, dst, a, b, Ty::I32, Swap::Yes);
+        }
+        self.push_temp(Ty::I32);
+    }
+
+    pub(super) fn visit_i64_and(&mut self) {
+        if !self.reachable {
+            return;
+        }
+        let (a, b, last, dst) = self.pop_commutative();
+        let last_imm = self.asm.code.get(self.last.saturating_add(3) as usize..);
+        if last == Some(Op::I64XorImm) && last_imm == Some(&[0xffff, 0xffff]) && !b.0.is_const() {
+            let other = self.slot(b.0, b.1);
+            let [_, _, x, ..] = self.take_last().units;
+            self.put_value([Op::I64Andnot as u16, dst, x, other]);
+        } else {
+            self.binary_of(Op::I64And, dst, a, b, Ty::I64, Swap::Yes);
+        }
+        self.push_temp(Ty::I64);
+    }
+
+    pub(super) fn visit_i32_rotl(&mut self) {
+        self.rotl(Op::I32Rotl, Op::I32Xor, Op::I32XorRotl, Ty::I32);
+    }
+
+    pub(super) fn visit_i64_rotl(&mut self) {
+        self.rotl(Op::I64Rotl, Op::I64Xor, Op::I64XorRotl, Ty::I64);
+    }
+
+    fn rotl(&mut self, rotl: Op, xor: Op, both: Op, ty: Ty) {
+        if !self.reachable {
+            return;
+        }
+        let b = self.pop();
+        let a = self.pop();
+        let dst = self.temp(a.1);
+        if b.0.is_const() && self.last_op_of(a.0, a.1) == Some(xor) {
+            let [_, _, x, y, ..] = self.take_last().units;
+            self.put_value([both as u16, dst, x, y, b.0.bits as u16 & 63]);
+        } else {
+            self.binary_of(rotl, dst, a, b, ty, Swap::No);
+        }
+        self.push_temp(ty);
+    }
+
+    // ---- addresses ------------------------------------------------------------------------------
+
+    /// A load whose address the last op added up.
+    pub(super) fn load_at_sum(
+        &mut self,
+        op: Op,
+        dst: u16,
+        entry: super::stack::Entry,
+        at: u32,
+        offset: u32,
+    ) -> bool {
+        match self.last_op_of(entry, at) {
+            Some(Op::I32Add) if offset <= 0xffff => {
+                let Some(form) = op.add_form() else {
+                    return false;
+                };
+                let [_, _, a, b, ..] = self.take_last().units;
+                self.put_value([form as u16, dst, a, b, offset as u16]);
+                true
+            }
+            // With an offset the sum would have to wrap before it is added.
+            Some(Op::I32AddImm) if offset == 0 => {
+                let Some(form) = op.addi_form() else {
+                    return false;
+                };
+                let [_, _, a, low, high, ..] = self.take_last().units;
+                self.put_value([form as u16, dst, a, low, high]);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// A store whose address was added up by the last op, or by the one before if the last made
+    /// the value.
+    pub(super) fn store_at_sum(
+        &mut self,
+        op: Op,
+        addr: Popped,
+        value: Popped,
+        offset: u32,
+    ) -> bool {
+        let made_value = self.is_last(value.0, value.1);
+        let sum = if made_value { self.prev } else { self.last };
+        if sum == NONE
+            || addr.0.kind != Kind::Temp
+            || self.asm.code[sum as usize + 1] != self.temp(addr.1)
+        {
+            return false;
+        }
+        let form = match self.opcode_at(sum) {
+            Some(Op::I32Add) if offset <= 0xffff => op.add_form(),
+            Some(Op::I32AddImm) if offset == 0 => op.addi_form(),
+            _ => None,
+        };
+        let Some(form) = form else { return false };
+        let made_value = made_value.then(|| self.take_last());
+        let [opcode, _, a, b, high, ..] = self.take_last().units;
+        self.bring_back(made_value);
+        let value = self.slot(value.0, value.1);
+        if opcode == Op::I32Add as u16 {
+            self.put(&mut [form as u16, a, b, value, offset as u16]);
+        } else {
+            self.put(&mut [form as u16, a, b, high, value]);
+        }
+        true
+    }
+
+    /// A store of what the last op loaded.
+    pub(super) fn load_and_store(
+        &mut self,
+        op: Op,
+        addr: Popped,
+        value: Popped,
+        offset: u32,
+    ) -> bool {
+        let both = match (op, self.last_op_of(value.0, value.1)) {
+            (Op::I32Store, Some(Op::I32Load)) | (Op::F32Store, Some(Op::F32Load)) => {
+                Op::I32LoadStore
+            }
+            (Op::I64Store, Some(Op::I64Load)) | (Op::F64Store, Some(Op::F64Load)) => {
+                Op::I64LoadStore
+            }
+            _ => return false,
+        };
+        let high = self.asm.code[self.last as usize + 4];
+        if high != 0 || offset > 0xffff || addr.0.is_const() {
+            return false;
+        }
+        let [_, _, src, src_offset, ..] = self.take_last().units;
+        let dst = self.slot(addr.0, addr.1);
+        self.put(&mut [both as u16, dst, offset as u16, src, src_offset]);
+        true
+    }
+}

@@ -1,0 +1,294 @@
+//! WebAssembly functions to canonical bytecode, in one pass.
+//!
+//! The operand stack of WebAssembly is followed at translation time. An entry of it is a value in
+//! its own frame slot, or a local or a constant that nobody has needed in a slot yet, so most of
+//! `local.get` and `const` emit nothing. A frame is laid out as
+//!
+//! ```text
+//!   slot 0        n_params       n_locals              n_locals + height of the stack
+//!        ┌────────┬──────────────┬─────────────────────┬ ─ ─
+//!        │ params │ other locals │ one slot a stack entry
+//!        └────────┴──────────────┴─────────────────────┴ ─ ─
+//! ```
+//!
+//! so that arguments of a call are already where the callee wants its parameters, and values that
+//! a branch carries only ever move down.
+//!
+//! Everything here takes time and memory linear in the size of the function, whatever it looks
+//! like; nothing recurses.
+
+mod control;
+mod driver;
+mod emit;
+mod fuse;
+mod ops;
+mod stack;
+mod visit;
+
+use crate::error::LoadErrorKind;
+use crate::info::ModuleInfo;
+use crate::options::Options;
+use crate::types::ValType;
+use control::Frame;
+use sheave_isa::{Asm, Op};
+use stack::Entry;
+
+pub(crate) use driver::{Body, Validation, translate_trusted, translate_validating, validate};
+
+/// No position, no element of a list.
+const NONE: u32 = u32::MAX;
+
+/// More slots than this a frame cannot have.
+pub(crate) const MAX_SLOTS: u32 = 65_535;
+
+/// What one slot holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+enum Ty {
+    I32,
+    I64,
+    F32,
+    F64,
+    Ref,
+}
+
+impl From<ValType> for Ty {
+    #[inline]
+    fn from(ty: ValType) -> Self {
+        match ty {
+            ValType::I32 => Self::I32,
+            ValType::I64 => Self::I64,
+            ValType::F32 => Self::F32,
+            ValType::F64 => Self::F64,
+            ValType::V128 | ValType::Ref(_) => Self::Ref,
+        }
+    }
+}
+
+impl From<wasmparser::ValType> for Ty {
+    #[inline]
+    fn from(ty: wasmparser::ValType) -> Self {
+        match ty {
+            wasmparser::ValType::I32 => Self::I32,
+            wasmparser::ValType::I64 => Self::I64,
+            wasmparser::ValType::F32 => Self::F32,
+            wasmparser::ValType::F64 => Self::F64,
+            wasmparser::ValType::V128 | wasmparser::ValType::Ref(_) => Self::Ref,
+        }
+    }
+}
+
+/// The options that change code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CodeOptions {
+    pub(crate) fuel: bool,
+    pub(crate) interruption: bool,
+}
+
+impl From<&Options> for CodeOptions {
+    fn from(options: &Options) -> Self {
+        Self {
+            fuel: options.fuel,
+            interruption: options.interruption,
+        }
+    }
+}
+
+/// Translates functions of one module, one after the other; its memory is used again.
+pub(crate) struct Translator<'m> {
+    info: &'m ModuleInfo,
+    options: CodeOptions,
+
+    asm: Asm,
+    /// Where the last op starts if it writes its first operand and nothing else, in this block.
+    last: u32,
+    /// The same of the op before `last`, if `last` is one.
+    prev: u32,
+    /// What the next op must do first, see `emit`.
+    pending: u8,
+    fuel_pos: u32,
+    fuel_count: u32,
+
+    stack: Vec<Entry>,
+    max_height: u32,
+    /// How many entries of the stack are locals.
+    lazy_locals: u32,
+    frames: Vec<Frame>,
+    reachable: bool,
+    /// Blocks that were opened in unreachable code and are still open.
+    dead_blocks: u32,
+
+    n_params: u32,
+    n_locals: u32,
+    local_types: Vec<Ty>,
+    /// For each local its topmost entry on the stack, plus one. All 0 between functions.
+    local_entry: Vec<u32>,
+    /// Whether each local was written on all paths to here. All false between functions.
+    initialised: Vec<bool>,
+    /// Locals to be forgotten by `initialised` when blocks end.
+    init_log: Vec<u32>,
+    /// First and last local that must start as zero.
+    zero: Option<(u32, u32)>,
+
+    /// Counts `br_table`s, to tell old stubs from new.
+    table_stamp: u32,
+    stubs: Vec<u32>,
+    /// Where the last `copy2` or `copy_n` starts.
+    copies: u32,
+    n_results: u32,
+    failed: Option<LoadErrorKind>,
+
+    /// Positions and the offsets of the operators they come from, if `RECORD` is pending.
+    marks: Vec<(u32, u32)>,
+    /// Offset of the operator that is translated.
+    offset: u32,
+}
+
+/// The bytecode of one function.
+pub(crate) struct Translated<'t> {
+    pub(crate) code: &'t [u16],
+    pub(crate) frame_slots: u32,
+    /// Position of each op and the offset of the operator it came from, if asked for.
+    pub(crate) marks: &'t [(u32, u32)],
+}
+
+/// Length of the op that zeroes locals, which stands before the code until it is known whether it
+/// is needed.
+const PREFIX: usize = 3;
+
+impl<'m> Translator<'m> {
+    pub(crate) fn new(info: &'m ModuleInfo, options: CodeOptions) -> Self {
+        Self {
+            info,
+            options,
+            asm: Asm::new(),
+            last: NONE,
+            prev: NONE,
+            pending: 0,
+            fuel_pos: NONE,
+            fuel_count: 0,
+            stack: Vec::new(),
+            max_height: 0,
+            lazy_locals: 0,
+            frames: Vec::new(),
+            reachable: true,
+            dead_blocks: 0,
+            n_params: 0,
+            n_locals: 0,
+            local_types: Vec::new(),
+            local_entry: Vec::new(),
+            initialised: Vec::new(),
+            init_log: Vec::new(),
+            zero: None,
+            table_stamp: 0,
+            stubs: Vec::new(),
+            copies: NONE,
+            n_results: 0,
+            failed: None,
+            marks: Vec::new(),
+            offset: 0,
+        }
+    }
+
+    /// Starts a function; its locals are to be declared next.
+    fn begin(&mut self, type_index: u32, record: bool) {
+        self.asm.code.clear();
+        self.asm.zero(0, 0);
+        self.last = NONE;
+        self.prev = NONE;
+        self.pending = if record { emit::RECORD } else { 0 };
+        self.marks.clear();
+        self.fuel_pos = NONE;
+        self.fuel_count = 0;
+        self.max_height = 0;
+        self.reachable = true;
+        self.dead_blocks = 0;
+        self.zero = None;
+        self.table_stamp = 0;
+        self.copies = NONE;
+        self.failed = None;
+        self.frames.clear();
+        self.clear_locals();
+
+        let info = self.info;
+        let ty = info.types.get(type_index as usize);
+        let (params, results) = ty.map_or((&[][..], &[][..]), |ty| (ty.params(), ty.results()));
+        self.local_types.clear();
+        self.local_types
+            .extend(params.iter().map(|ty| Ty::from(*ty)));
+        self.n_params = params.len() as u32;
+        self.n_locals = self.n_params;
+        self.n_results = results.len() as u32;
+        self.frames
+            .push(Frame::function(type_index, self.n_results));
+    }
+
+    /// Declares `count` locals.
+    fn locals(&mut self, count: u32, ty: wasmparser::ValType) {
+        let first = self.n_locals;
+        self.n_locals = first.saturating_add(count);
+        if self.n_locals > MAX_SLOTS {
+            self.failed = Some(LoadErrorKind::TooManySlots);
+            return;
+        }
+        let ty = Ty::from(ty);
+        self.local_types.resize(self.n_locals as usize, ty);
+        if ty == Ty::Ref && count > 0 {
+            // Whoever looks for references in a frame must find none that was left there.
+            self.needs_zero(first);
+            self.needs_zero(self.n_locals - 1);
+        }
+    }
+
+    /// Ends the declarations; operators follow.
+    fn begin_body(&mut self) {
+        let n = self.n_locals as usize;
+        if self.local_entry.len() < n {
+            self.local_entry.resize(n, 0);
+            self.initialised.resize(n, false);
+        }
+        if self.options.fuel {
+            self.pending |= emit::FUEL;
+        }
+        if self.options.interruption {
+            self.put(&mut [Op::Check as u16]);
+        }
+    }
+
+    /// Ends the function after its last `end`.
+    fn finish(&mut self) -> Result<Translated<'_>, LoadErrorKind> {
+        self.clear_locals();
+        let slots = (self.n_locals + self.max_height).max(self.n_results);
+        if slots > MAX_SLOTS {
+            return Err(LoadErrorKind::TooManySlots);
+        }
+        if let Some(kind) = self.failed.take() {
+            return Err(kind);
+        }
+        if self.asm.code.len() > (i32::MAX / 2) as usize {
+            return Err(LoadErrorKind::CodeTooLarge);
+        }
+        let start = match self.zero {
+            Some((first, last)) => {
+                self.asm.patch_u16(1, first as u16);
+                self.asm.patch_u16(2, (last - first + 1) as u16);
+                0
+            }
+            None => PREFIX,
+        };
+        for (pos, _) in &mut self.marks {
+            *pos -= start as u32;
+        }
+        Ok(Translated {
+            code: &self.asm.code[start..],
+            frame_slots: slots,
+            marks: &self.marks,
+        })
+    }
+
+    /// Whether to give up: going on would only use memory.
+    #[inline]
+    fn is_hopeless(&self) -> bool {
+        self.max_height > MAX_SLOTS
+    }
+}

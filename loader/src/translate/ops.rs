@@ -1,0 +1,480 @@
+//! Operators that are not control: from stack entries to the best op there is for them.
+
+use super::emit::{hi, lo};
+use super::stack::{Entry, Kind};
+use super::{NONE, Translator, Ty};
+use crate::error::LoadErrorKind;
+use sheave_isa::{LABEL, OPS, Op};
+use wasmparser::{MemArg, MemArgTarget};
+
+/// What may be done when the first operand of a binary operator is the constant.
+#[derive(Clone, Copy)]
+pub(super) enum Swap {
+    /// The operands cannot change places.
+    No,
+    /// They can.
+    Yes,
+    /// They can, and this is the operator then.
+    To(Op),
+}
+
+/// An operand that was popped, and where it was.
+pub(super) type Popped = (Entry, u32);
+
+impl Translator<'_> {
+    // ---- locals and globals ---------------------------------------------------------------------
+
+    #[inline]
+    pub(super) fn visit_local_get(&mut self, x: u32) {
+        if self.reachable {
+            self.reads_local(x);
+            self.push_local(x);
+        }
+    }
+
+    pub(super) fn visit_local_set(&mut self, x: u32) {
+        if self.reachable {
+            let (entry, at) = self.pop();
+            self.set_local(x, entry, at);
+        }
+    }
+
+    pub(super) fn visit_local_tee(&mut self, x: u32) {
+        if !self.reachable {
+            return;
+        }
+        let (entry, at) = self.pop();
+        let in_temp = entry.kind == Kind::Temp && !self.is_last(entry, at);
+        self.set_local(x, entry, at);
+        if in_temp || entry.is_const() {
+            self.push(entry);
+        } else {
+            self.push_local(x);
+        }
+    }
+
+    #[inline]
+    fn set_local(&mut self, x: u32, entry: Entry, at: u32) {
+        let dst = x as u16;
+        self.writes_local(x);
+        if self.is_last(entry, at) {
+            if self.local_entry[x as usize] != 0 {
+                // The old value is still wanted: it moves away before the new one is made.
+                let made = self.take_last();
+                self.settle_local(x);
+                self.put_again(&made);
+            }
+            self.retarget_last(dst);
+            return;
+        }
+        if entry.kind == Kind::Local && entry.x == x {
+            return;
+        }
+        if self.local_entry[x as usize] != 0 {
+            self.settle_local(x);
+        }
+        self.copy_entry(dst, entry, at);
+    }
+
+    pub(super) fn visit_global_get(&mut self, index: u32) {
+        if !self.reachable {
+            return;
+        }
+        let dst = self.temp(self.height());
+        let imported = self.info.n_imported_globals;
+        let (op, i) = match index.checked_sub(imported) {
+            Some(i) => (Op::GlobalGet, i),
+            None => (Op::GlobalGetImport, index),
+        };
+        self.put_value([op as u16, dst, lo(i), hi(i)]);
+        let ty = self
+            .info
+            .globals
+            .get(index as usize)
+            .map_or(Ty::I32, |g| g.content.into());
+        self.push_temp(ty);
+    }
+
+    pub(super) fn visit_global_set(&mut self, index: u32) {
+        if !self.reachable {
+            return;
+        }
+        let (entry, at) = self.pop();
+        let src = self.slot(entry, at);
+        let (op, i) = match index.checked_sub(self.info.n_imported_globals) {
+            Some(i) => (Op::GlobalSet, i),
+            None => (Op::GlobalSetImport, index),
+        };
+        self.put(&mut [op as u16, src, lo(i), hi(i)]);
+    }
+
+    // ---- parametric -----------------------------------------------------------------------------
+
+    pub(super) fn visit_drop(&mut self) {
+        if !self.reachable {
+            return;
+        }
+        let (entry, at) = self.pop();
+        if let Some(op) = self.last_op_of(entry, at)
+            && OPS[op as usize].kind == sheave_isa::Kind::Value
+        {
+            self.take_last();
+        }
+    }
+
+    pub(super) fn visit_select(&mut self) {
+        if !self.reachable {
+            return;
+        }
+        let (mut cond, cond_at) = self.pop();
+        let (mut b, mut b_at) = self.pop();
+        let (mut a, mut a_at) = self.pop();
+        let dst = self.temp(a_at);
+        let ty = a.ty;
+        let mut cond_slot = None;
+        if self.last_op_of(cond, cond_at) == Some(Op::I32Eqz) {
+            let source = self.take_last().units[2];
+            // The condition is now whatever was compared with zero, in a slot.
+            cond_slot = Some(source);
+            cond.kind = Kind::Temp;
+            core::mem::swap(&mut a, &mut b);
+            core::mem::swap(&mut a_at, &mut b_at);
+        }
+        let a = self.slot(a, a_at);
+        let b = self.slot(b, b_at);
+        let cond = match cond_slot {
+            Some(slot) => slot,
+            None => self.slot(cond, cond_at),
+        };
+        let op = match ty {
+            Ty::F32 => Op::SelectF32,
+            Ty::F64 => Op::SelectF64,
+            Ty::I32 | Ty::I64 | Ty::Ref => Op::Select,
+        };
+        self.put_value([op as u16, dst, a, b, cond]);
+        self.push_temp(ty);
+    }
+
+    // ---- arithmetic -----------------------------------------------------------------------------
+
+    pub(super) fn unary(&mut self, op: Op, ty: Ty) {
+        if !self.reachable {
+            return;
+        }
+        let (entry, at) = self.pop();
+        let src = self.slot(entry, at);
+        let dst = self.temp(at);
+        self.put_value([op as u16, dst, src]);
+        self.push_temp(ty);
+    }
+
+    pub(super) fn eqz(&mut self, op: Op) {
+        if !self.reachable {
+            return;
+        }
+        let (entry, at) = self.pop();
+        if let Some(last) = self.last_op_of(entry, at) {
+            let unit = self.last as usize;
+            if let Some(negated) = last.negated_form() {
+                let label = self.asm.code[unit] & LABEL;
+                self.asm.code[unit] = negated as u16 | label;
+                self.push_temp(Ty::I32);
+                return;
+            }
+            if last == Op::I32Eqz {
+                let [_, dst, src, ..] = self.take_last().units;
+                self.put_value([Op::I32NeImm as u16, dst, src, 0, 0]);
+                self.push_temp(Ty::I32);
+                return;
+            }
+        }
+        let src = self.slot(entry, at);
+        let dst = self.temp(at);
+        self.put_value([op as u16, dst, src]);
+        self.push_temp(Ty::I32);
+    }
+
+    /// A binary operator on `ty` with a result of type `out`.
+    #[inline]
+    pub(super) fn binary(&mut self, op: Op, ty: Ty, out: Ty, swap: Swap) {
+        if self.reachable {
+            let b = self.pop();
+            let a = self.pop();
+            let dst = self.temp(a.1);
+            self.binary_of(op, dst, a, b, ty, swap);
+            self.push_temp(out);
+        }
+    }
+
+    /// A binary operator on popped operands.
+    pub(super) fn binary_of(
+        &mut self,
+        mut op: Op,
+        dst: u16,
+        mut a: Popped,
+        mut b: Popped,
+        ty: Ty,
+        swap: Swap,
+    ) {
+        if a.0.is_const() && !b.0.is_const() {
+            match swap {
+                Swap::Yes => core::mem::swap(&mut a, &mut b),
+                Swap::To(other) => {
+                    op = other;
+                    core::mem::swap(&mut a, &mut b);
+                }
+                Swap::No => {
+                    if let Some(form) = op.rimm_form().filter(|_| fits(a.0)) {
+                        let b = self.slot(b.0, b.1);
+                        let (low, high) = (a.0.bits as u32, (a.0.bits >> 32) as u32);
+                        if ty == Ty::F64 {
+                            self.put_value([
+                                form as u16,
+                                dst,
+                                lo(low),
+                                hi(low),
+                                lo(high),
+                                hi(high),
+                                b,
+                            ]);
+                        } else {
+                            self.put_value([form as u16, dst, lo(low), hi(low), b]);
+                        }
+                        return;
+                    }
+                }
+            }
+        }
+        if b.0.is_const() && fits(b.0) {
+            if let Some(form) = op.imm_form() {
+                let a = self.slot(a.0, a.1);
+                let (low, high) = (b.0.bits as u32, (b.0.bits >> 32) as u32);
+                if ty == Ty::F64 {
+                    self.put_value([form as u16, dst, a, lo(low), hi(low), lo(high), hi(high)]);
+                } else {
+                    self.put_value([form as u16, dst, a, lo(low), hi(low)]);
+                }
+                return;
+            }
+        }
+        let a = self.slot(a.0, a.1);
+        let b = self.slot(b.0, b.1);
+        self.put_value([op as u16, dst, a, b]);
+    }
+
+    // ---- memory ---------------------------------------------------------------------------------
+
+    pub(super) fn load(&mut self, op: Op, ty: Ty, arg: MemArg) {
+        if !self.reachable {
+            return;
+        }
+        let (entry, at) = self.pop();
+        let dst = self.temp(at);
+        let offset = arg.offset as u32;
+        let memory = memory_of(&arg);
+        if memory != 0 {
+            let addr = self.slot(entry, at);
+            let form = op.mem_form().unwrap_or(op);
+            self.put_value([form as u16, dst, addr, lo(offset), hi(offset), memory]);
+        } else if !self.load_at_sum(op, dst, entry, at, offset) {
+            let addr = self.slot(entry, at);
+            self.put_value([op as u16, dst, addr, lo(offset), hi(offset)]);
+        }
+        self.push_temp(ty);
+    }
+
+    pub(super) fn store(&mut self, op: Op, arg: MemArg) {
+        if !self.reachable {
+            return;
+        }
+        let (mut value, value_at) = self.pop();
+        let (addr, addr_at) = self.pop();
+        let offset = arg.offset as u32;
+        let memory = memory_of(&arg);
+        if memory != 0 {
+            let addr = self.slot(addr, addr_at);
+            let value = self.slot(value, value_at);
+            let form = op.mem_form().unwrap_or(op);
+            self.put(&mut [form as u16, addr, value, lo(offset), hi(offset), memory]);
+            return;
+        }
+        let mut op = op;
+        if value.is_const() {
+            // The bits are stored, whatever their type.
+            match op {
+                Op::F32Store => (op, value.ty) = (Op::I32Store, Ty::I32),
+                Op::F64Store => (op, value.ty) = (Op::I64Store, Ty::I64),
+                _ => {}
+            }
+            if let Some(imm) = store_imm(op, value.bits)
+                && let Some(form) = op.imm_form()
+            {
+                let addr = self.slot(addr, addr_at);
+                self.put(&mut [form as u16, addr, imm, lo(offset), hi(offset)]);
+                return;
+            }
+        }
+        if self.store_at_sum(op, (addr, addr_at), (value, value_at), offset)
+            || self.load_and_store(op, (addr, addr_at), (value, value_at), offset)
+        {
+            return;
+        }
+        let addr = self.slot(addr, addr_at);
+        let value = self.slot(value, value_at);
+        self.put(&mut [op as u16, addr, value, lo(offset), hi(offset)]);
+    }
+
+    /// An op whose operands are the top `N` entries and then `extra`; it gives nothing.
+    pub(super) fn effect<const N: usize, const M: usize>(&mut self, op: Op, extra: [u16; M]) {
+        if !self.reachable {
+            return;
+        }
+        let mut units = [0; 8];
+        units[0] = op as u16;
+        for i in (0..N).rev() {
+            let (entry, at) = self.pop();
+            units[1 + i] = self.slot(entry, at);
+        }
+        units[1 + N..][..M].copy_from_slice(&extra);
+        self.put_slice(&mut units[..1 + N + M]);
+    }
+
+    /// As `effect`, with a result.
+    pub(super) fn result<const N: usize, const M: usize>(
+        &mut self,
+        op: Op,
+        extra: [u16; M],
+        ty: Ty,
+    ) {
+        if !self.reachable {
+            return;
+        }
+        let mut units = [0; 8];
+        units[0] = op as u16;
+        for i in (0..N).rev() {
+            let (entry, at) = self.pop();
+            units[2 + i] = self.slot(entry, at);
+        }
+        units[1] = self.temp(self.height());
+        units[2 + N..][..M].copy_from_slice(&extra);
+        let pos = self.put_slice(&mut units[..2 + N + M]);
+        self.last = pos;
+        self.push_temp(ty);
+    }
+
+    fn put_slice(&mut self, units: &mut [u16]) -> u32 {
+        let [opcode, operands @ ..] = units else {
+            return NONE;
+        };
+        let pos = self.put(&mut [*opcode]);
+        self.asm.code.extend_from_slice(operands);
+        pos
+    }
+
+    /// An index that the bytecode has 16 bits for.
+    pub(super) fn index16(&mut self, index: u32) -> u16 {
+        u16::try_from(index).unwrap_or_else(|_| {
+            self.failed = Some(LoadErrorKind::TooManyTables);
+            0
+        })
+    }
+
+    // ---- calls ----------------------------------------------------------------------------------
+
+    pub(super) fn visit_call(&mut self, func: u32) {
+        if !self.reachable {
+            return;
+        }
+        let ty = self.info.funcs.get(func as usize).copied().unwrap_or(0);
+        let base = self.arguments(ty);
+        let (op, i) = match func.checked_sub(self.info.n_imported_funcs) {
+            Some(i) => (Op::Call, i),
+            None => (Op::CallImport, func),
+        };
+        self.put(&mut [op as u16, lo(i), hi(i), base]);
+        self.push_type_results(ty);
+    }
+
+    pub(super) fn visit_call_indirect(&mut self, ty: u32, table: u32) {
+        if !self.reachable {
+            return;
+        }
+        let table = self.index16(table);
+        let (index, at) = self.pop();
+        // The arguments move first, the index last: it stays next to the call that uses it.
+        let made = self.set_aside(index, at);
+        let n = self.shape(ty).0;
+        self.settle_top(n);
+        self.bring_back(made);
+        let index = self.slot(index, at);
+        let base = self.arguments(ty);
+        self.put(&mut [Op::CallIndirect as u16, index, lo(ty), hi(ty), table, base]);
+        self.push_type_results(ty);
+    }
+
+    pub(super) fn visit_return_call(&mut self, func: u32) {
+        if !self.reachable {
+            return;
+        }
+        let ty = self.info.funcs.get(func as usize).copied().unwrap_or(0);
+        let n = self.shape(ty).0 as u16;
+        let base = self.arguments(ty);
+        let (op, i) = match func.checked_sub(self.info.n_imported_funcs) {
+            Some(i) => (Op::ReturnCall, i),
+            None => (Op::ReturnCallImport, func),
+        };
+        self.put(&mut [op as u16, lo(i), hi(i), base, n]);
+        self.begin_fuel_block();
+        self.reachable = false;
+    }
+
+    pub(super) fn visit_return_call_indirect(&mut self, ty: u32, table: u32) {
+        if !self.reachable {
+            return;
+        }
+        let table = self.index16(table);
+        let (index, at) = self.pop();
+        let index = self.slot(index, at);
+        let n = self.shape(ty).0 as u16;
+        let base = self.arguments(ty);
+        let op = Op::ReturnCallIndirect as u16;
+        self.put(&mut [op, index, lo(ty), hi(ty), table, base, n]);
+        self.begin_fuel_block();
+        self.reachable = false;
+    }
+
+    /// Puts the arguments for a function of this type in place, takes them from the stack, and
+    /// gives the slot of the first.
+    fn arguments(&mut self, ty: u32) -> u16 {
+        let n = self.shape(ty).0;
+        self.settle_top(n);
+        let first = self.height() - n;
+        self.truncate(first);
+        self.temp(first)
+    }
+}
+
+/// Whether a constant fits the immediate of its type.
+fn fits(entry: Entry) -> bool {
+    entry.ty != Ty::I64 || entry.bits as i64 == i64::from(entry.bits as i32)
+}
+
+fn memory_of(arg: &MemArg) -> u16 {
+    match arg.target {
+        // There are at most 100.
+        MemArgTarget::Memory(index) => index as u16,
+        MemArgTarget::Array(_) => 0,
+    }
+}
+
+/// The 16-bit immediate, to be sign-extended, that stores the same bytes as `bits`.
+fn store_imm(op: Op, bits: u64) -> Option<u16> {
+    let fits = match op {
+        Op::I32Store8 | Op::I64Store8 => return Some(u16::from(bits as u8)),
+        Op::I32Store16 | Op::I64Store16 => return Some(bits as u16),
+        Op::I32Store | Op::I64Store32 => bits as i32 == i32::from(bits as i16),
+        Op::I64Store => bits as i64 == i64::from(bits as i16),
+        _ => false,
+    };
+    fits.then_some(bits as u16)
+}

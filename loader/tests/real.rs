@@ -1,0 +1,83 @@
+//! Everything that is translated passes the verifier.
+
+use sheave_isa::{FuncShape, ModuleShape};
+use sheave_loader::{Module, ModuleInfo, Options};
+
+struct Shape<'m>(&'m ModuleInfo);
+
+impl Shape<'_> {
+    fn of(&self, func: u32) -> Option<FuncShape> {
+        let ty = self.0.func_type(func)?;
+        Some(FuncShape {
+            params: ty.params().len() as u32,
+            results: ty.results().len() as u32,
+        })
+    }
+}
+
+impl ModuleShape for Shape<'_> {
+    fn func(&self, i: u32) -> Option<FuncShape> {
+        self.of(self.0.n_imported_funcs + i)
+    }
+    fn import(&self, i: u32) -> Option<FuncShape> {
+        (i < self.0.n_imported_funcs).then(|| self.of(i)).flatten()
+    }
+    fn ty(&self, i: u32) -> Option<FuncShape> {
+        let ty = self.0.types.get(i as usize)?;
+        Some(FuncShape {
+            params: ty.params().len() as u32,
+            results: ty.results().len() as u32,
+        })
+    }
+    fn counts(&self) -> [u32; 6] {
+        let info = self.0;
+        [
+            info.tables.len() as u32,
+            info.memories.len() as u32,
+            info.global_defs.len() as u32,
+            info.n_imported_globals,
+            info.data.len() as u32,
+            info.elements.len() as u32,
+        ]
+    }
+}
+
+/// Translates each function and verifies its code.
+fn verify_all(bytes: &[u8], options: &Options) {
+    let module = Module::new(bytes, options).expect("a valid module");
+    let shape = Shape(module.info());
+    for func in 0..module.info().n_defined_funcs() {
+        let code = module.code(func).expect("it is valid");
+        let own = shape.func(func).expect("it has a type");
+        if let Err(error) = sheave_isa::verify(&code.code, code.frame_slots, own, &shape) {
+            panic!(
+                "function {func}: {error}\n{}",
+                sheave_isa::disassemble(&code.code)
+            );
+        }
+    }
+}
+
+#[test]
+fn programs_verify() {
+    // Programs that are not part of the repository, if somebody has put some there.
+    let Ok(dir) = std::env::var("SHEAVE_WASM_DIR") else {
+        return;
+    };
+    for entry in std::fs::read_dir(dir).expect("SHEAVE_WASM_DIR is a directory") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|e| e == "wasm") {
+            let bytes = std::fs::read(&path).expect("readable");
+            println!("{}", path.display());
+            for (fuel, interruption) in [(false, false), (true, true)] {
+                let options = Options {
+                    fuel,
+                    interruption,
+                    lazy_translation: fuel,
+                    ..Options::default()
+                };
+                verify_all(&bytes, &options);
+            }
+        }
+    }
+}
