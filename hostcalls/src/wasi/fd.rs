@@ -72,11 +72,12 @@ fn sync(cx: &mut WasiCtx, fd: u32, right: Rights, data_only: bool) -> Result {
         // Nothing is kept back.
         Kind::Input(_) | Kind::Output(_) => return Ok(()),
     };
-    Ok(if data_only {
-        file.sync_data()?
+    if data_only {
+        file.sync_data()?;
     } else {
-        file.sync_all()?
-    })
+        file.sync_all()?;
+    }
+    Ok(())
 }
 
 /// Waits until the data of a file is on disk.

@@ -33,6 +33,13 @@ pub(super) fn path<'m>(mem: &'m GuestMemory<'_>, ptr: u32, len: u32) -> Result<&
     }
 }
 
+/// A path that can name nothing but a directory, without the slashes that say
+/// so: cap-std does not take them.
+fn directory(path: &str) -> &str {
+    let name = path.trim_end_matches('/');
+    if name.is_empty() { path } else { name }
+}
+
 /// An open directory below which `rights` are held and `perms` are given.
 fn base(cx: &WasiCtx, fd: u32, rights: Rights, perms: DirPerms) -> Result<&OpenDir> {
     let dir = cx.table.peek(fd)?.dir(rights)?;
@@ -49,7 +56,12 @@ pub fn path_create_directory(
     len: u32,
 ) -> Result {
     let dir = base(cx, fd, Rights::PATH_CREATE_DIRECTORY, DirPerms::MUTATE)?;
-    Ok(dir.dir.create_dir(path(mem, ptr, len)?)?)
+    let path = path(mem, ptr, len)?;
+    // Slashes at the end are right here, and cap-std does not take them.
+    let name = path.trim_end_matches('/');
+    Ok(dir
+        .dir
+        .create_dir(if name.is_empty() { path } else { name })?)
 }
 
 #[expect(clippy::too_many_arguments, reason = "those of WASI, and which WASI")]
@@ -65,10 +77,14 @@ fn filestat_get(
 ) -> Result {
     let dir = base(cx, fd, Rights::PATH_FILESTAT_GET, DirPerms::READ)?;
     let path = path(mem, ptr, len)?;
-    let metadata = match follows(flags)? {
-        true => dir.dir.metadata(path)?,
-        false => dir.dir.symlink_metadata(path)?,
+    let metadata = if follows(flags)? || path.ends_with('/') {
+        dir.dir.metadata(path)?
+    } else {
+        dir.dir.symlink_metadata(path)?
     };
+    if path.ends_with('/') && !metadata.is_dir() {
+        return Err(Errno::NOTDIR);
+    }
     Filestat::from_metadata(&metadata).write(mem, out, abi)
 }
 
@@ -117,10 +133,12 @@ pub fn path_filestat_set_times(
     let (atim, mtim) = times_to_set(cx, atim, mtim, fst_flags);
     let spec = |t| SystemTimeSpec::Absolute(SystemTime::from_std(t));
     let (atim, mtim) = (atim.map(spec), mtim.map(spec));
-    Ok(match follows(flags)? {
-        true => dir.dir.set_times(path, atim, mtim)?,
-        false => dir.dir.set_symlink_times(path, atim, mtim)?,
-    })
+    if follows(flags)? {
+        dir.dir.set_times(path, atim, mtim)?;
+    } else {
+        dir.dir.set_symlink_times(path, atim, mtim)?;
+    }
+    Ok(())
 }
 
 /// The directories of an operation that moves a file from one to the other:
@@ -189,7 +207,7 @@ pub fn path_remove_directory(
     len: u32,
 ) -> Result {
     let dir = base(cx, fd, Rights::PATH_REMOVE_DIRECTORY, DirPerms::MUTATE)?;
-    Ok(dir.dir.remove_dir(path(mem, ptr, len)?)?)
+    Ok(dir.dir.remove_dir(directory(path(mem, ptr, len)?))?)
 }
 
 /// Renames a file or directory, replacing what can be replaced.
@@ -215,7 +233,6 @@ pub fn path_rename(
 
 /// Makes a symbolic link. What it says must be relative; it may lead outside,
 /// but then nobody here can follow it.
-#[expect(clippy::too_many_arguments, reason = "those of WASI")]
 pub fn path_symlink(
     cx: &mut WasiCtx,
     mem: &mut GuestMemory<'_>,
