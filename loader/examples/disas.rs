@@ -25,6 +25,16 @@ fn main() {
 }
 
 fn time(bytes: &[u8]) {
+    let path = std::env::temp_dir().join("sheave-disas-example.image");
+    let module = Module::new(bytes, &Options::default()).expect("a valid module");
+    module.write_image(&path).expect("a writable directory");
+    for _ in 0..3 {
+        let start = Instant::now();
+        let module = Module::open_image(&path, &Options::default()).expect("what was written");
+        println!("open image: {:?}", start.elapsed());
+        drop(module);
+    }
+    std::fs::remove_file(&path).expect("it was written");
     for threads in [1, 0] {
         for (name, lazy_translation, lazy_validation) in [
             ("lazy", true, true),

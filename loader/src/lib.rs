@@ -5,6 +5,7 @@
 
 mod error;
 mod functions;
+mod image;
 mod info;
 mod module;
 mod names;

@@ -2,6 +2,7 @@
 
 use crate::error::LoadError;
 use crate::functions::{AllCode, Functions};
+use crate::image::{self, Class, Image, Storage};
 use crate::info::ModuleInfo;
 use crate::names::Names;
 use crate::options::Options;
@@ -9,6 +10,7 @@ use crate::parse::{self, Parsed};
 use crate::translate::CodeOptions;
 use core::ops::Deref;
 use std::borrow::Cow;
+use std::path::Path;
 use std::sync::OnceLock;
 use wasmparser::ValidatorResources;
 
@@ -36,6 +38,7 @@ pub struct Module {
 #[derive(Debug)]
 enum Bytes {
     Owned(Vec<u8>),
+    Image(Image),
 }
 
 impl Deref for Bytes {
@@ -43,6 +46,7 @@ impl Deref for Bytes {
     fn deref(&self) -> &[u8] {
         match self {
             Self::Owned(bytes) => bytes,
+            Self::Image(image) => image.wasm(),
         }
     }
 }
@@ -54,6 +58,8 @@ enum Code {
     Lazy(Option<ValidatorResources>),
     /// From here.
     Eager(AllCode),
+    /// From the image; to find the source of a position the module is validated again.
+    Image(OnceLock<Option<ValidatorResources>>),
 }
 
 impl Module {
@@ -98,6 +104,87 @@ impl Module {
         })
     }
 
+    /// The image of this module: its bytes and the bytecode of all its functions.
+    ///
+    /// # Errors
+    ///
+    /// If a function cannot be translated.
+    pub fn to_image(&self) -> Result<Vec<u8>, LoadError> {
+        let functions = self.functions();
+        match (&self.bytes, &self.code) {
+            (Bytes::Image(image), _) => Ok(image.bytes().to_vec()),
+            (_, Code::Eager(all)) => image::encode(&functions, all),
+            _ => {
+                let threads = self.options.thread_count();
+                image::encode(&functions, &functions.translate_all(threads)?)
+            }
+        }
+    }
+
+    /// Writes the image of this module to a file, which is never seen half written.
+    ///
+    /// # Errors
+    ///
+    /// If a function cannot be translated or the file cannot be written.
+    pub fn write_image(&self, path: impl AsRef<Path>) -> Result<(), LoadError> {
+        image::write_file(path.as_ref(), &self.to_image()?)
+    }
+
+    /// Takes a module from the bytes of an image that [`Module::to_image`] gave.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are no image, or a damaged one, or one for other options.
+    pub fn from_image(bytes: impl Into<Vec<u8>>, options: &Options) -> Result<Self, LoadError> {
+        Self::of_image(Storage::Owned(bytes.into()), options)
+    }
+
+    /// Maps an image file. Nothing may write to the file while the module is in use; replacing it
+    /// by renaming another, as [`Module::write_image`] does, is fine.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, is no image, or a damaged one, or one for other options.
+    pub fn open_image(path: impl AsRef<Path>, options: &Options) -> Result<Self, LoadError> {
+        Self::of_image(Storage::open(path.as_ref())?, options)
+    }
+
+    fn of_image(storage: Storage, options: &Options) -> Result<Self, LoadError> {
+        let (image, info) = Image::open(storage, options)?;
+        Ok(Self {
+            bytes: Bytes::Image(image),
+            info,
+            options: options.clone(),
+            code: Code::Image(OnceLock::new()),
+            names: OnceLock::new(),
+        })
+    }
+
+    /// Whether these bytes begin as an image does.
+    #[must_use]
+    pub fn is_image(bytes: &[u8]) -> bool {
+        image::is_image(bytes)
+    }
+
+    /// The bytes of a data segment; those of an image are checked first.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such segment, or the image is damaged.
+    pub fn data(&self, segment: u32) -> Result<&[u8], LoadError> {
+        let missing = || LoadError::invalid(0, "no such data segment");
+        if let Bytes::Image(image) = &self.bytes {
+            image.check_once(Class::Data)?;
+        }
+        let range = &self
+            .info
+            .data
+            .get(segment as usize)
+            .ok_or_else(missing)?
+            .range;
+        self.bytes.get(range.clone()).ok_or_else(missing)
+    }
+
     /// What the module declares.
     #[must_use]
     pub fn info(&self) -> &ModuleInfo {
@@ -129,6 +216,10 @@ impl Module {
             Code::Eager(all) => all
                 .get(defined_func)
                 .ok_or_else(|| LoadError::invalid(0, "no such function")),
+            Code::Image(_) => match &self.bytes {
+                Bytes::Image(image) => image.code(defined_func),
+                Bytes::Owned(_) => Err(LoadError::invalid(0, "no image")),
+            },
         }
     }
 
@@ -141,6 +232,19 @@ impl Module {
     ///
     /// As [`Module::code`].
     pub fn positions(&self, defined_func: u32) -> Result<Vec<(u32, u32)>, LoadError> {
+        if let (Bytes::Image(image), Code::Image(resources)) = (&self.bytes, &self.code) {
+            // Whatever the checksums say, only validated operators reach the translator.
+            image.check_once(Class::Bodies)?;
+            let features = image.features;
+            let resources = resources.get_or_init(|| {
+                parse::parse_validated(&self.bytes, features)
+                    .ok()
+                    .and_then(|p| p.resources)
+            });
+            if resources.is_none() {
+                return Err(LoadError::invalid(0, "the image's module is invalid"));
+            }
+        }
         Ok(self.functions().translate_one(defined_func, true)?.1)
     }
 
@@ -170,21 +274,31 @@ impl Module {
         Functions {
             wasm: &self.bytes,
             info: &self.info,
-            features: self.options.enabled_features(),
+            features: match &self.bytes {
+                Bytes::Owned(_) => self.options.enabled_features(),
+                Bytes::Image(image) => image.features,
+            },
             options: CodeOptions::from(&self.options),
             resources: match &self.code {
                 Code::Lazy(resources) => resources.as_ref(),
                 Code::Eager(_) => None,
+                Code::Image(resources) => resources.get().and_then(Option::as_ref),
             },
         }
     }
 
     fn names(&self) -> &Names {
-        self.names
-            .get_or_init(|| match self.info.name_section.clone() {
+        self.names.get_or_init(|| {
+            if let Bytes::Image(image) = &self.bytes
+                && image.check_once(Class::Custom).is_err()
+            {
+                return Names::default();
+            }
+            match self.info.name_section.clone() {
                 Some(section) => Names::read(&self.bytes, section),
                 None => Names::default(),
-            })
+            }
+        })
     }
 
     fn name_at(&self, range: core::ops::Range<usize>) -> Option<&str> {
