@@ -40,6 +40,9 @@ impl Request {
         if directory && self.oflags != OFlags::DIRECTORY {
             return Err(Errno::INVAL);
         }
+        if directory && self.write {
+            return Err(Errno::ISDIR);
+        }
         if self.oflags.contains(OFlags::CREAT) {
             parent.require(Rights::PATH_CREATE_FILE)?;
             dir.allow(DirPerms::MUTATE)?;
@@ -48,12 +51,12 @@ impl Request {
             parent.require(Rights::PATH_FILESTAT_SET_SIZE)?;
         }
         let writes = self.write || self.oflags.contains(OFlags::TRUNC);
-        if !directory && writes && !dir.file_perms.contains(FilePerms::WRITE) {
+        if writes && !dir.file_perms.contains(FilePerms::WRITE) {
             return Err(Errno::PERM);
         }
         let mut wanted = Rights::empty();
         wanted.set(Rights::FD_READ, self.read && !directory);
-        wanted.set(Rights::FD_WRITE, self.write && !directory);
+        wanted.set(Rights::FD_WRITE, self.write);
         if parent.inheriting.contains(wanted) {
             Ok(())
         } else {

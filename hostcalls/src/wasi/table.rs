@@ -85,7 +85,9 @@ impl Descriptor {
         if let Kind::File(f) = &self.kind
             && ((wants_write && !f.write) || (wants_read && !f.read))
         {
-            return Err(Errno::BADF);
+            // As `ftruncate` has it, and all the others do not.
+            let size = rights == Rights::FD_FILESTAT_SET_SIZE;
+            return Err(if size { Errno::INVAL } else { Errno::BADF });
         }
         if matches!(self.kind, Kind::File(_)) {
             self.require(rights)?;
