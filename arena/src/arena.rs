@@ -269,8 +269,9 @@ impl Arena {
 /// A reservation as large as `config` says, or as large as the system will grant.
 fn reserved_space(config: &ArenaConfig) -> Result<Space, ArenaError> {
     const SMALLEST: u64 = 16 << 20;
+    const LARGEST: u64 = 1 << 62; // more than there are addresses, and far from overflow
     let mut heap_room = round_up(config.heap_reserve_bytes.clamp(1, 4 << 30))?;
-    let mut memory_room = round_up(config.memory_reserve_bytes)?;
+    let mut memory_room = round_up(config.memory_reserve_bytes.min(LARGEST))?;
     loop {
         let span = heap_room
             .checked_add(memory_room)

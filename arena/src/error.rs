@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// Why the arena refused an operation. Nothing was changed by an operation that failed.
+/// Why the arena refused an operation. Objects and memories are as they were before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ArenaError {
     /// The store's byte budget would be exceeded.

@@ -64,8 +64,8 @@ impl Arena {
         }
     }
 
-    /// Gives an object another size. It keeps its place if its size class stays the same, or if it
-    /// is the last one before the end of the heap and grows; else it moves. New bytes are zero.
+    /// Gives an object another size. It keeps its place if its size class stays the same, else it is
+    /// moved to a new one. New bytes are zero.
     ///
     /// # Errors
     ///

@@ -156,11 +156,13 @@ impl Space {
     /// The address of `len` accessible bytes of the heap.
     #[inline]
     pub(crate) fn heap_ptr(&self, offset: u32, len: u32) -> Result<NonNull<u8>, ArenaError> {
-        if u64::from(offset) + u64::from(len) > self.heap_committed {
-            return Err(ArenaError::OutOfBounds);
+        match offset.checked_add(len) {
+            // SAFETY: A2, the heap is committed up to `end`, which is no less than `offset`.
+            Some(end) if u64::from(end) <= self.heap_committed => unsafe {
+                Ok(self.base.add(offset as usize))
+            },
+            _ => Err(ArenaError::OutOfBounds),
         }
-        // SAFETY: A2, the heap is committed up to beyond `offset`, as just checked.
-        Ok(unsafe { self.base.add(offset as usize) })
     }
 
     /// `len` accessible bytes of the heap.
