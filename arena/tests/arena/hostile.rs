@@ -118,7 +118,7 @@ proptest! {
             let end = arena.heap_len();
             match kind {
                 0 => forge(&mut arena, 16 + 4 * place.index(135), value),
-                1 => forge(&mut arena, 16 + 4 * place.index(135), value % (2 * end) & !15),
+                1 => forge(&mut arena, 16 + 4 * place.index(135), (value % (2 * end)) & !15),
                 _ => {
                     let at = Offset::new(1 + place.index(end as usize - 1) as u32).unwrap();
                     arena.slice_mut(at, 1).unwrap()[0] = value as u8;

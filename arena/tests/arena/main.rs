@@ -37,3 +37,8 @@ fn on_each_backend(budget_bytes: u64, test: impl Fn(Arena)) {
         test(arena);
     }
 }
+
+/// Whether all of `bytes` are `byte`; comparing whole slices is quick under Miri too.
+fn all_are(byte: u8, bytes: &[u8]) -> bool {
+    bytes == vec![byte; bytes.len()]
+}

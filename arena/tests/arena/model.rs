@@ -77,6 +77,14 @@ struct Pair {
     memories: Vec<(MemoryId, Vec<u8>, u64)>,
 }
 
+/// `Vec::resize`, quick under Miri too.
+fn resize(bytes: &mut Vec<u8>, len: u64) {
+    let mut resized = vec![0; len as usize];
+    let kept = bytes.len().min(resized.len());
+    resized[..kept].copy_from_slice(&bytes[..kept]);
+    *bytes = resized;
+}
+
 fn class_size(size: usize) -> u32 {
     class_bytes(class_of(size as u32).unwrap())
 }
@@ -113,7 +121,7 @@ impl Pair {
                 match self.arena.realloc(*offset, bytes.len() as u32, size) {
                     Ok(new) => {
                         *offset = new;
-                        bytes.resize(size as usize, 0);
+                        resize(bytes, size.into());
                     }
                     Err(error) => self.allow(error, class_size(size as usize).into()),
                 }
@@ -137,7 +145,7 @@ impl Pair {
                 let (memory, bytes, max) = &mut self.memories[index];
                 let len = bytes.len() as u64 + more;
                 match self.arena.memory_grow(*memory, len) {
-                    Ok(()) => bytes.resize(len as usize, 0),
+                    Ok(()) => resize(bytes, len),
                     Err(ArenaError::MemoryLimit) => assert!(len > *max),
                     Err(error) => self.allow(error, more),
                 }

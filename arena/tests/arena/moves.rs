@@ -1,6 +1,6 @@
 //! When the block moves, when it does not, and what raw pointers may do in between.
 
-use crate::{PAGE, backends, on_each_backend};
+use crate::{PAGE, all_are, backends, on_each_backend};
 use sheave_arena::{Arena, ArenaConfig, ArenaError, Backend, U32};
 
 #[test]
@@ -49,7 +49,7 @@ fn growing_moves_the_heap_backend_and_keeps_everything() {
     }
     for (memory, byte) in memories.into_iter().zip([1, 2]) {
         let (old, new) = arena.memory_bytes(memory).split_at(65536);
-        assert!(old.iter().all(|&b| b == byte) && new.iter().all(|&b| b == 0));
+        assert!(all_are(byte, old) && all_are(0, new));
     }
 }
 
@@ -122,18 +122,8 @@ fn growing_beyond_a_reservation_moves() {
     assert_eq!(arena.generation(), 2);
     arena.memory_grow(memory, 5 * PAGE).unwrap();
     assert_eq!(arena.generation(), 2, "a memory has room up to its maximum");
-    assert!(
-        arena
-            .slice(object, 40000)
-            .unwrap()
-            .iter()
-            .all(|&byte| byte == 4)
-    );
-    assert!(
-        arena.memory_bytes(memory)[..65536]
-            .iter()
-            .all(|&byte| byte == 3)
-    );
+    assert!(all_are(4, arena.slice(object, 40000).unwrap()));
+    assert!(all_are(3, &arena.memory_bytes(memory)[..65536]));
 }
 
 #[test]
