@@ -1,9 +1,9 @@
-//! Everything that is translated passes the verifier.
+//! What the verifier has to say about translated code.
 
 use sheave_isa::{FuncShape, ModuleShape};
 use sheave_loader::{Module, ModuleInfo, Options};
 
-struct Shape<'m>(&'m ModuleInfo);
+pub(crate) struct Shape<'m>(pub(crate) &'m ModuleInfo);
 
 impl Shape<'_> {
     fn of(&self, func: u32) -> Option<FuncShape> {
@@ -43,7 +43,7 @@ impl ModuleShape for Shape<'_> {
 }
 
 /// Translates each function and verifies its code.
-fn verify_all(bytes: &[u8], options: &Options) {
+pub(crate) fn verify_all(bytes: &[u8], options: &Options) {
     let module = Module::new(bytes, options).expect("a valid module");
     let shape = Shape(module.info());
     for func in 0..module.info().n_defined_funcs() {
@@ -54,30 +54,6 @@ fn verify_all(bytes: &[u8], options: &Options) {
                 "function {func}: {error}\n{}",
                 sheave_isa::disassemble(&code.code)
             );
-        }
-    }
-}
-
-#[test]
-fn programs_verify() {
-    // Programs that are not part of the repository, if somebody has put some there.
-    let Ok(dir) = std::env::var("SHEAVE_WASM_DIR") else {
-        return;
-    };
-    for entry in std::fs::read_dir(dir).expect("SHEAVE_WASM_DIR is a directory") {
-        let path = entry.expect("an entry").path();
-        if path.extension().is_some_and(|e| e == "wasm") {
-            let bytes = std::fs::read(&path).expect("readable");
-            println!("{}", path.display());
-            for (fuel, interruption) in [(false, false), (true, true)] {
-                let options = Options {
-                    fuel,
-                    interruption,
-                    lazy_translation: fuel,
-                    ..Options::default()
-                };
-                verify_all(&bytes, &options);
-            }
         }
     }
 }

@@ -1,0 +1,9 @@
+//! Tests of the loader through its public interface.
+
+mod damage;
+mod disas;
+mod hostile;
+mod images;
+mod modules;
+mod suite;
+mod verify;

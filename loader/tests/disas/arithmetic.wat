@@ -1,0 +1,84 @@
+;; Immediates, operands that change places, and two operators in one op.
+(module
+  (func $immediates (param i32 i64) (result i32 i64)
+    (i32.sub (i32.const 7) (i32.sub (local.get 0) (i32.const 5)))
+    (i64.sub (i64.mul (i64.const 3) (local.get 1)) (i64.const 5000000000)))
+  (func $both_constant (result i32)
+    (i32.sub (i32.const 7) (i32.const 5)))
+  (func $swapped (param i32 i64) (result i32)
+    (i32.or
+      (i32.lt_s (i32.const 3) (local.get 0))
+      (i64.ge_u (i64.const 4) (local.get 1))))
+  (func $sums (param i32 i32 i32) (result i32)
+    (i32.add (i32.shl (local.get 0) (i32.const 3)) (local.get 1))
+    (i32.add (i32.add (local.get 0) (local.get 1)) (i32.const -8))
+    (i32.add (i32.mul (local.get 0) (i32.const 12)) (local.get 2))
+    (i32.add (local.get 1) (i32.mul (local.get 0) (local.get 2)))
+    i32.add
+    i32.add
+    i32.add)
+  (func $bits (param i32 i64 i64) (result i32 i64)
+    (i32.and (i32.shr_u (local.get 0) (i32.const 8)) (i32.const 255))
+    (i64.rotl (i64.xor (local.get 1) (local.get 2)) (i64.const 63)))
+  (func $not_fused_when_seen (param i32) (result i32) (local i32)
+    (i32.add (local.tee 1 (i32.shl (local.get 0) (i32.const 3))) (local.get 0))
+    (i32.add (local.get 1)))
+  (func $floats (param f64 f32) (result f64 f32)
+    (f64.add (f64.mul (local.get 0) (local.get 0)) (local.get 0))
+    (f32.div (f32.const 1) (f32.mul (local.get 1) (f32.const 0.5))))
+  (func $select (param i32 f64 i64) (result f64 i64 i32)
+    (select (local.get 1) (f64.const 0) (i32.eqz (local.get 0)))
+    (select (i64.const 1) (local.get 2) (local.get 0))
+    (i32.eqz (i32.eqz (local.get 0))))
+  (func $dropped (param i32)
+    (drop (i32.add (local.get 0) (i32.const 1)))
+    (drop (i32.div_u (local.get 0) (local.get 0))))
+)
+;;= func 0 $immediates, 5 slots
+;;=     i32_add_imm s3, s0, -5
+;;=     i32_sub_rimm s2, 7, s3
+;;=     i64_mul_imm s3, s1, 3
+;;=     const64 s4, 5000000000
+;;=     i64_sub s3, s3, s4
+;;=     ret_n s2, 2
+;;= func 1 $both_constant, 2 slots
+;;=     const32 s0, 7
+;;=     const32 s1, 5
+;;=     i32_sub s0, s0, s1
+;;=     ret_1 s0
+;;= func 2 $swapped, 5 slots
+;;=     i32_gt_s_imm s2, s0, 3
+;;=     i64_le_u_imm s3, s1, 4
+;;=     i32_or s2, s2, s3
+;;=     ret_1 s2
+;;= func 3 $sums, 9 slots
+;;=     i32_add_shl s3, s1, s0, 3
+;;=     i32_add_add_imm s4, s0, s1, -8
+;;=     i32_mul_imm_add s5, s0, s2, 12
+;;=     i32_mul_add s6, s0, s2, s1
+;;=     i32_add_add s4, s6, s5, s4
+;;=     i32_add s3, s4, s3
+;;=     ret_1 s3
+;;= func 4 $bits, 6 slots
+;;=     i32_shr_u_and s3, s0, 8, 255
+;;=     i64_xor_rotl s4, s1, s2, 63
+;;=     ret_n s3, 2
+;;= func 5 $not_fused_when_seen, 4 slots
+;;=     i32_shl_imm s1, s0, 3
+;;=     i32_add_add s2, s1, s0, s1
+;;=     ret_1 s2
+;;= func 6 $floats, 6 slots
+;;=     f64_mul_add s2, s0, s0, s0
+;;=     f32_mul_imm s4, s1, 0.5
+;;=     f32_div_rimm s3, 1.0, s4
+;;=     ret_n s2, 2
+;;= func 7 $select, 7 slots
+;;=     const_f64 s4, 0.0
+;;=     select_f64 s3, s4, s1, s0
+;;=     const64s s4, 1
+;;=     select s4, s4, s2, s0
+;;=     i32_ne_imm s5, s0, 0
+;;=     ret_n s3, 3
+;;= func 8 $dropped, 3 slots
+;;=     i32_div_u s1, s0, s0
+;;=     ret

@@ -1,0 +1,58 @@
+;; Addresses that are sums, constants that are stored, copies within memory.
+(module
+  (memory 1)
+  (memory 1)
+  (func $loads (param i32 i32) (result i32 i64 f64 i32)
+    (i32.load offset=4 (i32.add (local.get 0) (local.get 1)))
+    (i64.load8_s (i32.add (local.get 0) (i32.const 16)))
+    (f64.load offset=8 (i32.add (local.get 0) (i32.const 16)))
+    (i32.load 1 offset=70000 (local.get 0)))
+  (func $stores (param i32 i32 f32)
+    (i32.store offset=4 (local.get 0) (i32.const -3))
+    (i32.store offset=4 (local.get 0) (i32.const 1000000))
+    (i64.store8 (local.get 0) (i64.const 0x1ff))
+    (f32.store (local.get 0) (f32.const 0))
+    (f32.store (i32.add (local.get 0) (local.get 1)) (local.get 2))
+    (i32.store (i32.add (local.get 0) (i32.const 12)) (i32.xor (local.get 0) (local.get 1)))
+    (i64.store 1 (local.get 0) (i64.const 1)))
+  (func $copies (param i32 i32)
+    (i32.store offset=8 (local.get 0) (i32.load offset=4 (local.get 1)))
+    (f64.store (local.get 0) (f64.load (local.get 1))))
+  (func $bulk (param i32)
+    (memory.fill (local.get 0) (i32.const 0) (i32.const 100))
+    (memory.copy 0 1 (local.get 0) (i32.const 0) (i32.const 100))
+    (drop (memory.grow (memory.size))))
+)
+;;= func 0 $loads, 6 slots
+;;=     i32_load_add s2, s0, s1, 4
+;;=     i64_load8_s_addi s3, s0, 16
+;;=     i32_add_imm s4, s0, 16
+;;=     f64_load s4, s4, 8
+;;=     i32_load_mem s5, s0, 70000, mem 1
+;;=     ret_n s2, 4
+;;= func 1 $stores, 6 slots
+;;=     i32_store_imm s0, -3, 4
+;;=     const32 s4, 1000000
+;;=     i32_store s0, s4, 4
+;;=     i64_store8_imm s0, 255, 0
+;;=     i32_store_imm s0, 0, 0
+;;=     f32_store_add s0, s1, s2, 0
+;;=     i32_xor s4, s0, s1
+;;=     i32_store_addi s0, 12, s4
+;;=     const64s s4, 1
+;;=     i64_store_mem s0, s4, 0, mem 1
+;;=     ret
+;;= func 2 $copies, 4 slots
+;;=     i32_load_store s0, 8, s1, 4
+;;=     i64_load_store s0, 0, s1, 0
+;;=     ret
+;;= func 3 $bulk, 4 slots
+;;=     const32 s3, 100
+;;=     const32 s2, 0
+;;=     memory_fill s0, s2, s3, mem 0
+;;=     const32 s3, 100
+;;=     const32 s2, 0
+;;=     memory_copy s0, s2, s3, mem_d 0, mem_s 1
+;;=     memory_size s1, mem 0
+;;=     memory_grow s1, s1, mem 0
+;;=     ret
