@@ -1,1 +1,3 @@
-//! sheave
+#![doc = include_str!("../README.md")]
+
+pub use sheave_hostcalls::*;

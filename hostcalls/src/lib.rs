@@ -1,4 +1,59 @@
-//! The embedder's view of sheave: engine, store, linker, typed functions, WASI
+//! The embedder's view of sheave, in the shape that users of Wasmtime know.
+//!
+//! [`Engine`] and [`Module`] are shared by threads; a [`Store`] is one relocatable block of bytes with what belongs
+//! beside it; [`Func`], [`Memory`], [`Table`], [`Global`] and [`Instance`] are handles into a store, as small as a
+//! number, and are used together with it. What errors carry: the [`Trap`] or the host's own error, and a
+//! [`WasmBacktrace`], both found by `downcast_ref`.
+
+mod backtrace;
+mod config;
+mod engine;
+mod externs;
+mod externref;
+mod func;
+mod global;
+mod host;
+mod instance;
+mod instantiate;
+mod interrupt;
+mod into_func;
+mod limits;
+mod linker;
+mod matching;
+mod memory;
+mod module;
+mod store;
+mod table;
+mod typed;
+mod types;
+mod values;
 
 #[cfg(feature = "wasi")]
 pub mod wasi;
+
+pub use anyhow::{Context, Error};
+pub use backtrace::{FrameInfo, WasmBacktrace};
+pub use config::Config;
+pub use engine::Engine;
+pub use externref::ExternRef;
+pub use externs::{Export, Extern};
+pub use func::Func;
+pub use global::Global;
+pub use instance::Instance;
+pub use instantiate::InstancePre;
+pub use interrupt::InterruptHandle;
+pub use into_func::{IntoFunc, WasmRet};
+pub use limits::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
+pub use linker::{Linker, UnknownImportError};
+pub use memory::{Memory, MemoryAccessError};
+pub use module::Module;
+pub use sheave_interp::{Backend, Executor, Trap};
+pub use sheave_loader::{LoadError, LoadErrorKind};
+pub use store::{AsContext, AsContextMut, Caller, Store, StoreContext, StoreContextMut};
+pub use table::Table;
+pub use typed::{TypedFunc, WasmParams, WasmResults, WasmTy};
+pub use types::{ExportType, ExternType, FuncType, GlobalType, HeapType, ImportType, MemoryType, Mutability, RefType, TableType, ValType};
+pub use values::{Ref, Val};
+
+/// The result of what can fail; [`Error`] is `anyhow`'s.
+pub type Result<T, E = Error> = core::result::Result<T, E>;

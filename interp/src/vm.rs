@@ -184,6 +184,11 @@ impl Vm {
         self.host_cx = cx;
     }
 
+    /// What [`Vm::set_host_context`] set last.
+    pub fn host_context(&self) -> *mut () {
+        self.host_cx
+    }
+
     /// Asked before memories and tables grow.
     pub fn set_limit_hook(&mut self, hook: Option<LimitHook>) {
         self.limit_hook = hook;

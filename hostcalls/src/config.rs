@@ -1,0 +1,165 @@
+//! How an engine is made.
+
+use sheave_interp::{ArenaConfig, Backend, Executor};
+use sheave_loader::{Options, SUPPORTED_FEATURES, WasmFeatures};
+
+/// Settings of an [`Engine`](crate::Engine), under Wasmtime's names where Wasmtime has them.
+///
+/// ```
+/// use sheave_hostcalls::{Config, Engine};
+/// let mut config = Config::new();
+/// config.consume_fuel(true).max_wasm_stack(1 << 20);
+/// let engine = Engine::new(&config)?;
+/// # Ok::<(), sheave_hostcalls::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(crate) options: Options,
+    pub(crate) epochs: bool,
+    pub(crate) executor: Executor,
+    pub(crate) arena: ArenaConfig,
+    pub(crate) max_wasm_stack: usize,
+    pub(crate) code_bytes: usize,
+    pub(crate) backtraces: bool,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config::new()
+    }
+}
+
+macro_rules! features {
+    ($($(#[$doc:meta])* $name:ident = $flag:ident;)*) => { $(
+        $(#[$doc])*
+        pub fn $name(&mut self, enable: bool) -> &mut Config {
+            self.options.features.set(WasmFeatures::$flag, enable);
+            self
+        }
+    )* };
+}
+
+impl Config {
+    /// Every feature on that this version has; translation on demand; no fuel, no interruption.
+    pub fn new() -> Config {
+        Config {
+            options: Options::default(),
+            epochs: false,
+            executor: Executor::best(),
+            arena: ArenaConfig::default(),
+            max_wasm_stack: 1 << 20,
+            code_bytes: if cfg!(target_pointer_width = "64") { 2 << 30 } else { 64 << 20 },
+            backtraces: true,
+        }
+    }
+
+    features! {
+        /// `memory.copy`, `memory.fill`, passive segments. On by default.
+        wasm_bulk_memory = BULK_MEMORY;
+        /// Blocks and functions with several results. On by default.
+        wasm_multi_value = MULTI_VALUE;
+        /// `externref`, several tables, table operations. On by default.
+        wasm_reference_types = REFERENCE_TYPES;
+        /// `return_call` and its kin. On by default.
+        wasm_tail_call = TAIL_CALL;
+        /// Several memories in a module. On by default.
+        wasm_multi_memory = MULTI_MEMORY;
+        /// Arithmetic in constant expressions. On by default.
+        wasm_extended_const = EXTENDED_CONST;
+        /// Sign-extension operators. On by default.
+        wasm_sign_extension = SIGN_EXTENSION;
+        /// Saturating conversions. On by default.
+        wasm_saturating_float_to_int = SATURATING_FLOAT_TO_INT;
+        /// Import and export of mutable globals. On by default.
+        wasm_mutable_global = MUTABLE_GLOBAL;
+    }
+
+    /// Whether this version can run modules that use `feature`, named as in `--features` of the command-line tool.
+    pub fn supports(feature: &str) -> bool {
+        sheave_loader::FEATURE_NAMES.iter().any(|(name, flag)| *name == feature && SUPPORTED_FEATURES.contains(*flag))
+    }
+
+    /// Counts fuel: one unit for each operator of a basic block, taken when the block is entered. The count is the
+    /// same on both executors and every machine. Off by default; off costs nothing.
+    pub fn consume_fuel(&mut self, enable: bool) -> &mut Config {
+        self.options.fuel = enable;
+        self
+    }
+
+    /// Makes running code look for interruptions at each function's entry and each loop's head, so that
+    /// [`Store::interrupt_handle`](crate::Store::interrupt_handle) works. Off by default; off costs nothing.
+    pub fn interruption(&mut self, enable: bool) -> &mut Config {
+        self.options.interruption = enable || self.epochs;
+        self
+    }
+
+    /// Interruption by epochs, as Wasmtime has it: [`Engine::increment_epoch`](crate::Engine::increment_epoch) and
+    /// [`Store::set_epoch_deadline`](crate::Store::set_epoch_deadline). Off by default; off costs nothing.
+    pub fn epoch_interruption(&mut self, enable: bool) -> &mut Config {
+        self.epochs = enable;
+        self.options.interruption |= enable;
+        self
+    }
+
+    /// Most bytes that a store's wasm stack may have; more is the trap "call stack exhausted". 1 MiB by default.
+    /// Wasm never uses the native stack.
+    pub fn max_wasm_stack(&mut self, bytes: usize) -> &mut Config {
+        self.max_wasm_stack = bytes;
+        self
+    }
+
+    /// Translates a function when it is first called (the default), or all of them when a module is made.
+    pub fn lazy_translation(&mut self, enable: bool) -> &mut Config {
+        self.options.lazy_translation = enable;
+        self
+    }
+
+    /// Also *validates* a function when it is first called. A module with an invalid function is then accepted, and
+    /// the call of that function fails. Off by default. Spec: the embedding may defer validation of functions.
+    pub fn lazy_validation(&mut self, enable: bool) -> &mut Config {
+        self.options.lazy_validation = enable;
+        self
+    }
+
+    /// Validates and translates on all cores (the default), or on one.
+    pub fn parallel_compilation(&mut self, enable: bool) -> &mut Config {
+        self.options.threads = usize::from(!enable);
+        self
+    }
+
+    /// Which executor runs the code: the best this build has, by default.
+    pub fn executor(&mut self, executor: Executor) -> &mut Config {
+        self.executor = executor;
+        self
+    }
+
+    /// How stores get their memory: reserved address space (grows without moving) or the heap.
+    pub fn arena_backend(&mut self, backend: Backend) -> &mut Config {
+        self.arena.backend = backend;
+        self
+    }
+
+    /// Bytes of address space reserved for linear memories of a store; memories that need more are moved.
+    pub fn memory_reservation(&mut self, bytes: u64) -> &mut Config {
+        self.arena.memory_reserve_bytes = bytes;
+        self
+    }
+
+    /// Most bytes that a store may use for everything the guest can touch: memories, tables, globals, stacks.
+    pub fn max_store_bytes(&mut self, bytes: u64) -> &mut Config {
+        self.arena.budget_bytes = bytes;
+        self
+    }
+
+    /// Bytes of address space for the translated code of all modules of the engine. Memory is taken as it is used.
+    pub fn code_reservation(&mut self, bytes: usize) -> &mut Config {
+        self.code_bytes = bytes;
+        self
+    }
+
+    /// Whether errors carry a [`WasmBacktrace`](crate::WasmBacktrace). On by default; costs nothing until an error.
+    pub fn wasm_backtrace(&mut self, enable: bool) -> &mut Config {
+        self.backtraces = enable;
+        self
+    }
+}

@@ -1,0 +1,135 @@
+//! Functions of a store.
+#![allow(unsafe_code, reason = "reads and writes the machine's slots")]
+
+use std::sync::Arc;
+
+use anyhow::bail;
+use sheave_interp::FuncAddr;
+
+use crate::host::{self, Dynamic, HostFunc, dynamic_entry};
+use crate::into_func::IntoFunc;
+use crate::store::{AsContext, AsContextMut, Caller, StoreOpaque};
+use crate::typed::{TypedFunc, WasmParams, WasmResults};
+use crate::types::FuncType;
+use crate::values::Val;
+use crate::{Engine, Result};
+
+/// A function of a store: wasm or host. Spec: syntax-funcaddr.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Func {
+    pub(crate) store: u64,
+    pub(crate) addr: FuncAddr,
+}
+
+impl HostFunc {
+    /// A host function over [`Val`]s.
+    pub(crate) fn dynamic<T: 'static>(ty: FuncType, func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static) -> Arc<HostFunc> {
+        let data = Dynamic::<T> { ty: ty.clone(), func: Box::new(func) };
+        Arc::new(HostFunc { ty, entry: dynamic_entry::<T>, data: Box::new(data) })
+    }
+}
+
+impl Func {
+    /// A host function of any type. It gets the arguments, and as many results to fill in as its type says.
+    ///
+    /// # Panics
+    /// If the store holds too many functions.
+    pub fn new<T: 'static>(mut store: impl AsContextMut<Data = T>, ty: FuncType, func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static) -> Func {
+        Func::register(&mut store.as_context_mut().0.opaque, HostFunc::dynamic(ty, func))
+    }
+
+    /// A host function from a closure with native argument and result types; its first argument may be a [`Caller`].
+    ///
+    /// # Panics
+    /// If the store holds too many functions.
+    pub fn wrap<T: 'static, Params, Results>(mut store: impl AsContextMut<Data = T>, func: impl IntoFunc<T, Params, Results>) -> Func {
+        let opaque = &mut store.as_context_mut().0.opaque;
+        let func = func.into_host_func(&opaque.engine).0;
+        Func::register(opaque, func)
+    }
+
+    fn register(opaque: &mut StoreOpaque, func: Arc<HostFunc>) -> Func {
+        let addr = opaque.add_host_func(func).expect("room for a function");
+        Func { store: opaque.id, addr }
+    }
+
+    /// Its type.
+    ///
+    /// # Panics
+    /// If `store` is not its store.
+    pub fn ty(&self, store: impl AsContext) -> FuncType {
+        let opaque = &store.as_context().0.opaque;
+        opaque.check(self.store);
+        opaque.func_type(self.addr)
+    }
+
+    /// Calls it with values of any type.
+    ///
+    /// # Errors
+    /// If the arguments or the number of `results` do not fit its type; if it traps; if a host function fails.
+    ///
+    /// # Panics
+    /// If `store` is not its store; or if a host function panicked.
+    pub fn call(&self, mut store: impl AsContextMut, params: &[Val], results: &mut [Val]) -> Result<()> {
+        let store = store.as_context_mut().0;
+        let ty = {
+            store.opaque.check(self.store);
+            store.opaque.func_type(self.addr)
+        };
+        let (want, gives) = (ty.0.params(), ty.0.results());
+        if want.len() != params.len() {
+            bail!("expected {} arguments, got {}", want.len(), params.len());
+        }
+        if gives.len() != results.len() {
+            bail!("expected {} results, got {}", gives.len(), results.len());
+        }
+        for (v, t) in params.iter().zip(want) {
+            if !v.matches(*t) {
+                bail!("argument type mismatch: found {} but expected {t}", v.type_name());
+            }
+        }
+        let slots = want.len().max(gives.len()) as u32;
+        let put = |opaque: &StoreOpaque, slots: *mut u64| {
+            for (i, v) in params.iter().enumerate() {
+                let bits = v.to_slot(opaque)?;
+                // SAFETY: H3: the frame has `slots` slots.
+                unsafe { slots.add(i).write(bits.to_le()) };
+            }
+            Ok(())
+        };
+        host::call(store, self.addr, slots, put, |opaque, slots| {
+            for (i, (v, t)) in results.iter_mut().zip(gives).enumerate() {
+                // SAFETY: H3, as above.
+                *v = Val::from_slot(u64::from_le(unsafe { slots.add(i).read() }), *t, opaque);
+            }
+        })
+    }
+
+    /// Checks its type once, for calls with native types.
+    ///
+    /// # Errors
+    /// If its type is another.
+    ///
+    /// # Panics
+    /// If `store` is not its store.
+    pub fn typed<Params: WasmParams, Results: WasmResults>(&self, store: impl AsContext) -> Result<TypedFunc<Params, Results>> {
+        TypedFunc::new(*self, &self.ty(store))
+    }
+}
+
+impl StoreOpaque {
+    pub(crate) fn func_type(&self, addr: FuncAddr) -> FuncType {
+        FuncType(match self.vm.func_type(addr) {
+            Some(id) => self.engine.type_of(id),
+            // A damaged arena can hold the address of no function; it has no type that anything would match.
+            None => Arc::new(sheave_loader::FuncType::new([], [])),
+        })
+    }
+}
+
+impl Engine {
+    /// A host function that belongs to no store yet.
+    pub(crate) fn wrap_host_func<T: 'static, P, R>(&self, func: impl IntoFunc<T, P, R>) -> Arc<HostFunc> {
+        func.into_host_func(self).0
+    }
+}

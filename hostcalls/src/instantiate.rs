@@ -1,0 +1,231 @@
+//! Making an instance, step by step as the specification has it. Spec: exec-instantiation.
+
+use core::marker::PhantomData;
+
+use anyhow::{anyhow, bail};
+use sheave_interp::{ElemSegment, FuncAddr, InstAddr, InstanceInit, LimitRequest, Trap};
+use sheave_loader::{ConstExpr, ConstOp, DataMode, ElementItems, ElementMode, ModuleInfo};
+
+use crate::engine::Engine;
+use crate::externs::Extern;
+use crate::host::{self, limit_hook};
+use crate::instance::Instance;
+use crate::linker::Definition;
+use crate::matching;
+use crate::module::Module;
+use crate::store::{AsContextMut, StoreInner, StoreOpaque};
+use crate::types::{ExternType, GlobalType, MemoryType, TableType};
+use crate::Result;
+
+/// A module whose imports were found and checked once, to be instantiated often.
+pub struct InstancePre<T: 'static> {
+    pub(crate) module: Module,
+    pub(crate) imports: Vec<Definition>,
+    pub(crate) data: PhantomData<fn(T)>,
+}
+
+impl<T: 'static> InstancePre<T> {
+    /// The module.
+    pub fn module(&self) -> &Module {
+        &self.module
+    }
+
+    /// Makes an instance.
+    ///
+    /// # Errors
+    /// If a limit refuses, or the start function or a segment traps.
+    pub fn instantiate(&self, mut store: impl AsContextMut<Data = T>) -> Result<Instance> {
+        let store = store.as_context_mut().0;
+        let imports = self.imports.iter().map(|d| d.resolve(&mut store.opaque)).collect::<Result<Vec<_>>>()?;
+        instantiate(store, &self.module, &imports)
+    }
+}
+
+impl<T: 'static> Clone for InstancePre<T> {
+    fn clone(&self) -> Self {
+        InstancePre { module: self.module.clone(), imports: self.imports.clone(), data: PhantomData }
+    }
+}
+
+impl<T: 'static> core::fmt::Debug for InstancePre<T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("InstancePre").field("module", &self.module).finish_non_exhaustive()
+    }
+}
+
+impl<T: 'static> StoreInner<T> {
+    fn limit_count(&mut self, have: usize, what: &str, limit: impl Fn(&dyn crate::ResourceLimiter) -> usize) -> Result<()> {
+        if let Some(limiter) = &self.limiter {
+            let most = limit(limiter(&mut self.data));
+            if have >= most {
+                bail!("resource limit exceeded: {what} count too high at {}", have + 1);
+            }
+        }
+        Ok(())
+    }
+
+    fn limit_growth(&mut self, request: LimitRequest, what: &str) -> Result<()> {
+        let this: *mut StoreInner<T> = self;
+        #[expect(unsafe_code, reason = "the hook takes the store as a pointer")]
+        // SAFETY: H1: the hook uses the limiter and the data only, and the borrow is ours.
+        let allowed = unsafe { limit_hook::<T>(this.cast(), request) };
+        if allowed { Ok(()) } else { bail!("{what} minimum size exceeds the store's limits") }
+    }
+
+    pub(crate) fn limit_new_memory(&mut self, ty: &MemoryType) -> Result<()> {
+        self.limit_count(self.opaque.memory_types.len(), "memory", |l| l.memories())?;
+        let bytes = |pages: u64| pages.saturating_mul(65_536);
+        self.limit_growth(LimitRequest::Memory { current: 0, desired: bytes(ty.minimum()), maximum: ty.maximum().map(bytes) }, "memory")
+    }
+
+    pub(crate) fn limit_new_table(&mut self, ty: &TableType) -> Result<()> {
+        self.limit_count(self.opaque.table_types.len(), "table", |l| l.tables())?;
+        self.limit_growth(LimitRequest::Table { current: 0, desired: ty.minimum(), maximum: ty.maximum() }, "table")
+    }
+}
+
+/// Makes an instance of `module` whose imports are `imports`, in order.
+pub(crate) fn instantiate<T: 'static>(store: &mut StoreInner<T>, module: &Module, imports: &[Extern]) -> Result<Instance> {
+    if !Engine::same(module.engine(), &store.opaque.engine) {
+        bail!("the module and the store are of different engines");
+    }
+    let wanted = module.imports();
+    if wanted.len() != imports.len() {
+        bail!("expected {} imports, found {}", wanted.len(), imports.len());
+    }
+    for (want, have) in wanted.zip(imports) {
+        store.opaque.check(have.store());
+        matching::check(want.module, want.name, &want.ty, &have.ty_in(&store.opaque))?;
+    }
+    store.limit_count(store.opaque.instances.len(), "instance", |l| l.instances())?;
+
+    let info = module.loaded().info();
+    let mut init = InstanceInit { module: module.code().clone(), imported_funcs: vec![], tables: vec![], memories: vec![], imported_globals: vec![] };
+    for import in imports {
+        match import {
+            Extern::Func(f) => init.imported_funcs.push(f.addr),
+            Extern::Table(t) => init.tables.push(t.addr),
+            Extern::Memory(m) => init.memories.push(m.addr),
+            Extern::Global(g) => init.imported_globals.push(g.addr),
+        }
+    }
+    for def in &info.table_defs {
+        let ty = TableType(def.ty);
+        store.limit_new_table(&ty)?;
+        init.tables.push(store.opaque.new_table(ty, 0)?);
+    }
+    for ty in &info.memories[info.n_imported_memories as usize..] {
+        let ty = MemoryType(*ty);
+        store.limit_new_memory(&ty)?;
+        init.memories.push(store.opaque.new_memory(ty)?);
+    }
+    let inst = store.opaque.vm.new_instance(init)?;
+    store.opaque.instances.push(module.clone());
+    initialize(&mut store.opaque, inst, info)?;
+    let instance = Instance { store: store.opaque.id, addr: inst };
+    if let Some(start) = info.start {
+        let addr = store.opaque.vm.func_addr(inst, start)?;
+        host::call(store, addr, 0, |_, _| Ok(()), |_, _| ())?;
+    }
+    Ok(instance)
+}
+
+/// Globals, then tables' initial values, then segments in order; each as a constant expression says.
+fn initialize(opaque: &mut StoreOpaque, inst: InstAddr, info: &ModuleInfo) -> Result<()> {
+    for def in &info.global_defs {
+        opaque.global_types.push(GlobalType(def.ty));
+    }
+    for (i, def) in info.global_defs.iter().enumerate() {
+        let bits = opaque.evaluate(inst, &def.init)?;
+        let global = opaque.vm.instance_global(inst, info.n_imported_globals + i as u32).ok_or_else(|| anyhow!("no such global"))?;
+        opaque.vm.global_set(global, bits);
+    }
+    for (i, def) in info.table_defs.iter().enumerate() {
+        if let Some(expr) = &def.init {
+            let entry = opaque.evaluate(inst, expr)? as u32;
+            let table = opaque.vm.instance_table(inst, info.n_imported_tables + i as u32).ok_or_else(|| anyhow!("no such table"))?;
+            let len = opaque.vm.table_len(table);
+            opaque.vm.table_fill(table, 0, entry, len);
+        }
+    }
+    for (i, segment) in info.elements.iter().enumerate() {
+        let elem = i as u32;
+        if segment.mode == ElementMode::Declared {
+            continue;
+        }
+        let refs = match &segment.items {
+            ElementItems::Funcs(funcs) => funcs.iter().map(|f| Ok(opaque.vm.func_addr(inst, *f)?.0 + 1)).collect::<Result<Vec<u32>>>()?,
+            ElementItems::Exprs(exprs) => exprs.iter().map(|e| Ok(opaque.evaluate(inst, e)? as u32)).collect::<Result<Vec<u32>>>()?,
+        };
+        if let ElementMode::Active { table, offset } = &segment.mode {
+            let at = opaque.evaluate(inst, offset)? as u32;
+            let table = opaque.vm.instance_table(inst, *table).ok_or_else(|| anyhow!("no such table"))?;
+            let n = refs.len() as u64;
+            if u64::from(at) + n > u64::from(opaque.vm.table_len(table)) {
+                return Err(Trap::TableOutOfBounds.into());
+            }
+            for (k, entry) in refs.into_iter().enumerate() {
+                opaque.vm.table_set(table, at + k as u32, entry);
+            }
+        } else {
+            opaque.vm.set_elem(inst, elem, &ElemSegment { refs })?;
+        }
+    }
+    for (i, segment) in info.data.iter().enumerate() {
+        if let DataMode::Active { memory, offset } = &segment.mode {
+            let at = opaque.evaluate(inst, offset)?;
+            let memory = opaque.vm.instance_memory(inst, *memory).ok_or_else(|| anyhow!("no such memory"))?;
+            opaque.vm.memory_init(inst, i as u32, memory, u64::from(at as u32), 0, segment.range.len() as u64)?;
+            opaque.vm.data_drop(inst, i as u32);
+        }
+    }
+    Ok(())
+}
+
+impl StoreOpaque {
+    /// The slot's bits of a constant expression. Spec: valid-constant.
+    fn evaluate(&mut self, inst: InstAddr, expr: &ConstExpr) -> Result<u64> {
+        let mut stack: Vec<u64> = Vec::with_capacity(2);
+        for op in expr {
+            let mut binary = |f: fn(u64, u64) -> u64| {
+                let (b, a) = (stack.pop().unwrap_or(0), stack.pop().unwrap_or(0));
+                f(a, b)
+            };
+            let v = match *op {
+                ConstOp::I32Const(v) => u64::from(v as u32),
+                ConstOp::I64Const(v) => v as u64,
+                ConstOp::F32Const(bits) => bits.into(),
+                ConstOp::F64Const(bits) => bits,
+                ConstOp::RefNull(_) => 0,
+                ConstOp::RefFunc(f) => {
+                    let FuncAddr(a) = self.vm.func_addr(inst, f)?;
+                    u64::from(a) + 1
+                }
+                ConstOp::GlobalGet(g) => self.vm.instance_global(inst, g).map_or(0, |g| self.vm.global_get(g)),
+                ConstOp::I32Add => binary(|a, b| u64::from((a as u32).wrapping_add(b as u32))),
+                ConstOp::I32Sub => binary(|a, b| u64::from((a as u32).wrapping_sub(b as u32))),
+                ConstOp::I32Mul => binary(|a, b| u64::from((a as u32).wrapping_mul(b as u32))),
+                ConstOp::I64Add => binary(u64::wrapping_add),
+                ConstOp::I64Sub => binary(u64::wrapping_sub),
+                ConstOp::I64Mul => binary(u64::wrapping_mul),
+            };
+            stack.push(v);
+        }
+        stack.pop().ok_or_else(|| anyhow!("an empty constant expression"))
+    }
+}
+
+/// The default value for an unknown import of that type, where one can be made up.
+pub(crate) fn default_extern<T: 'static>(store: &mut StoreInner<T>, ty: &ExternType) -> Result<Extern> {
+    use crate::{Global, Memory, Ref, StoreContextMut, Table, Val};
+    let context = StoreContextMut(store);
+    Ok(match ty {
+        ExternType::Global(g) => {
+            let v = Val::default_for_ty(g.content()).ok_or_else(|| anyhow!("no default value of type {}", g.content()))?;
+            Global::new(context, g.clone(), v)?.into()
+        }
+        ExternType::Table(t) => Table::new(context, t.clone(), Ref::null(t.element().heap_type))?.into(),
+        ExternType::Memory(m) => Memory::new(context, m.clone())?.into(),
+        ExternType::Func(_) => bail!("functions are defined by the linker"),
+    })
+}

@@ -1,0 +1,155 @@
+//! Linear memories of a store.
+#![allow(unsafe_code, reason = "makes slices of linear memories")]
+
+use sheave_interp::MemAddr;
+
+use crate::host::with_machine;
+use crate::store::{AsContext, AsContextMut, StoreContext, StoreContextMut, StoreOpaque};
+use crate::types::MemoryType;
+use crate::Result;
+
+/// A linear memory of a store. Spec: syntax-memaddr.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Memory {
+    pub(crate) store: u64,
+    pub(crate) addr: MemAddr,
+}
+
+/// A range is not all inside a memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct MemoryAccessError;
+
+impl core::fmt::Display for MemoryAccessError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("out of bounds memory access")
+    }
+}
+
+impl core::error::Error for MemoryAccessError {}
+
+const PAGE: u64 = 65_536;
+
+impl Memory {
+    /// A new memory of zeros.
+    ///
+    /// # Errors
+    /// If the limiter or the store's budget refuses, or the type asks for more than there can be.
+    pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Memory> {
+        let store = store.as_context_mut().0;
+        if ty.is_64() || ty.is_shared() {
+            anyhow::bail!("memories with 64-bit addresses or shared by threads are not supported yet");
+        }
+        store.limit_new_memory(&ty)?;
+        let addr = store.opaque.new_memory(ty)?;
+        Ok(Memory { store: store.opaque.id, addr })
+    }
+
+    fn opaque<'a>(&self, opaque: &'a StoreOpaque) -> &'a StoreOpaque {
+        opaque.check(self.store);
+        opaque
+    }
+
+    /// Its type as it is now: the minimum is the current size.
+    pub fn ty(&self, store: impl AsContext) -> MemoryType {
+        let opaque = &store.as_context().0.opaque;
+        self.opaque(opaque).memory_type(self.addr)
+    }
+
+    /// Its bytes.
+    pub fn data<'a, T: 'static>(&self, store: impl Into<StoreContext<'a, T>>) -> &'a [u8] {
+        let opaque: &'a StoreOpaque = &store.into().0.opaque;
+        let (ptr, len) = self.opaque(opaque).vm.memory(self.addr);
+        // SAFETY: H4; the arena has `len` bytes there.
+        unsafe { core::slice::from_raw_parts(ptr, len as usize) }
+    }
+
+    /// Its bytes.
+    pub fn data_mut<'a, T: 'static>(&self, store: impl Into<StoreContextMut<'a, T>>) -> &'a mut [u8] {
+        self.data_and_store_mut(store).0
+    }
+
+    /// Its bytes and the embedder's data at once.
+    pub fn data_and_store_mut<'a, T: 'static>(&self, store: impl Into<StoreContextMut<'a, T>>) -> (&'a mut [u8], &'a mut T) {
+        let store = store.into().0;
+        let (ptr, len) = self.opaque(&store.opaque).vm.memory(self.addr);
+        // SAFETY: H4; the arena has `len` bytes there, apart from the embedder's data.
+        (unsafe { core::slice::from_raw_parts_mut(ptr, len as usize) }, &mut store.data)
+    }
+
+    /// Where its bytes lie, until anything in the store grows or moves.
+    pub fn data_ptr(&self, store: impl AsContext) -> *mut u8 {
+        self.opaque(&store.as_context().0.opaque).vm.memory(self.addr).0
+    }
+
+    /// Its size in bytes.
+    pub fn data_size(&self, store: impl AsContext) -> usize {
+        self.opaque(&store.as_context().0.opaque).vm.memory(self.addr).1 as usize
+    }
+
+    /// Its size in pages of 64 KiB.
+    pub fn size(&self, store: impl AsContext) -> u64 {
+        self.data_size(store) as u64 / PAGE
+    }
+
+    /// Bytes of a page.
+    pub fn page_size(&self, _store: impl AsContext) -> u64 {
+        PAGE
+    }
+
+    /// Grows it by `delta` pages; gives the old size in pages.
+    ///
+    /// # Errors
+    /// If its maximum, the limiter or the store's budget is against it.
+    pub fn grow(&self, mut store: impl AsContextMut, delta: u64) -> Result<u64> {
+        let store = store.as_context_mut().0;
+        let old = self.opaque(&store.opaque).vm.memory(self.addr).1;
+        let new = delta.checked_mul(PAGE).and_then(|d| old.checked_add(d));
+        let addr = self.addr;
+        // SAFETY: H1: nothing else uses the machine.
+        let grown = new.is_some_and(|new| with_machine(store, |_, vm| unsafe { (*vm).memory_grow(addr, new) }));
+        if !grown {
+            anyhow::bail!("failed to grow memory by `{delta}`");
+        }
+        Ok(old / PAGE)
+    }
+
+    /// Copies bytes out of it.
+    ///
+    /// # Errors
+    /// If they are not all inside.
+    pub fn read(&self, store: impl AsContext, offset: usize, buffer: &mut [u8]) -> Result<(), MemoryAccessError> {
+        let context = store.as_context();
+        let data = self.data(context);
+        let from = offset.checked_add(buffer.len()).and_then(|end| data.get(offset..end)).ok_or(MemoryAccessError)?;
+        buffer.copy_from_slice(from);
+        Ok(())
+    }
+
+    /// Copies bytes into it.
+    ///
+    /// # Errors
+    /// If they do not all fit inside.
+    pub fn write(&self, mut store: impl AsContextMut, offset: usize, buffer: &[u8]) -> Result<(), MemoryAccessError> {
+        let context = store.as_context_mut();
+        let data = self.data_mut(context);
+        let to = offset.checked_add(buffer.len()).and_then(|end| data.get_mut(offset..end)).ok_or(MemoryAccessError)?;
+        to.copy_from_slice(buffer);
+        Ok(())
+    }
+}
+
+impl StoreOpaque {
+    pub(crate) fn new_memory(&mut self, ty: MemoryType) -> Result<MemAddr> {
+        let bytes = |pages: u64| pages.checked_mul(PAGE).filter(|b| *b <= 1 << 32).ok_or_else(|| anyhow::anyhow!("memory size exceeds 4 GiB"));
+        let addr = self.vm.new_memory(bytes(ty.minimum())?, ty.maximum().map(|p| p.saturating_mul(PAGE).min(1 << 32)))?;
+        self.memory_types.push(ty);
+        Ok(addr)
+    }
+
+    pub(crate) fn memory_type(&self, addr: MemAddr) -> MemoryType {
+        let mut ty = self.memory_types[addr.0 as usize].clone();
+        ty.0.min_pages = self.vm.memory(addr).1 / PAGE;
+        ty
+    }
+}

@@ -1,0 +1,200 @@
+//! Modules: valid, and translated on demand.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use anyhow::Context as _;
+use sheave_interp::{CodeModule, FuncShape, FunctionCode, ModuleDesc, ModuleSource, SourceError};
+use sheave_loader as loader;
+
+use crate::engine::Engine;
+use crate::types::{ExportType, ExternType, ImportType};
+use crate::{Error, Result};
+
+/// A module. Cheap to clone; `Send + Sync`; any number of stores can have instances of it.
+#[derive(Clone)]
+pub struct Module(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    loaded: Arc<loader::Module>,
+    code: Arc<CodeModule>,
+    exports: OnceLock<HashMap<Box<str>, usize>>,
+}
+
+/// The loader as the machine wants it.
+struct Source(Arc<loader::Module>);
+
+impl ModuleSource for Source {
+    fn code(&self, func: u32) -> Result<FunctionCode<'_>, SourceError> {
+        let code = self.0.code(func)?;
+        Ok(FunctionCode { frame_slots: code.frame_slots, code: code.code })
+    }
+
+    fn data(&self, segment: u32) -> &[u8] {
+        let range = self.0.info().data[segment as usize].range.clone();
+        &self.0.wasm()[range]
+    }
+}
+
+impl Module {
+    /// A module from its bytes: the binary format, or (with feature `wat`) the text format.
+    ///
+    /// ```
+    /// # use sheave_hostcalls::{Engine, Module};
+    /// let module = Module::new(&Engine::default(), r#"(module (func (export "f")))"#)?;
+    /// assert_eq!(module.exports().len(), 1);
+    /// # Ok::<(), sheave_hostcalls::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If it is malformed or invalid, or uses a feature that is off ([`LoadError`](crate::LoadError)).
+    pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Module> {
+        #[cfg(feature = "wat")]
+        let bytes = wat::parse_bytes(bytes.as_ref()).map_err(|e| Error::msg(e.to_string()))?;
+        #[cfg(not(feature = "wat"))]
+        let bytes = Cow::Borrowed(bytes.as_ref());
+        Module::from_binary(engine, &bytes)
+    }
+
+    /// A module from the binary format only.
+    ///
+    /// # Errors
+    /// As [`Module::new`].
+    pub fn from_binary(engine: &Engine, bytes: &[u8]) -> Result<Module> {
+        Module::from_loaded(engine, loader::Module::new(bytes, &engine.config().options)?)
+    }
+
+    /// A module from a file in either format.
+    ///
+    /// # Errors
+    /// If the file cannot be read; as [`Module::new`].
+    pub fn from_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Module> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).with_context(|| format!("failed to read `{}`", path.display()))?;
+        #[cfg(feature = "wat")]
+        if !bytes.starts_with(b"\0asm") {
+            let text = wat::parse_bytes(&bytes).map_err(|mut e| {
+                e.set_path(path);
+                Error::msg(e.to_string())
+            })?;
+            return Module::from_binary(engine, &text);
+        }
+        Module::from_loaded(engine, loader::Module::new(bytes, &engine.config().options)?)
+    }
+
+    /// Whether `bytes` are a valid module in the binary format.
+    ///
+    /// # Errors
+    /// With what is wrong.
+    pub fn validate(engine: &Engine, bytes: &[u8]) -> Result<()> {
+        let options = loader::Options { lazy_validation: false, lazy_translation: true, ..engine.config().options.clone() };
+        loader::Module::new(bytes, &options)?;
+        Ok(())
+    }
+
+    pub(crate) fn from_loaded(engine: &Engine, loaded: loader::Module) -> Result<Module> {
+        let loaded = Arc::new(loaded);
+        let info = loaded.info();
+        let shape = |t: &loader::FuncType| FuncShape { params: t.params().len() as u32, results: t.results().len() as u32 };
+        let count = |n: usize| n as u32;
+        let desc = ModuleDesc {
+            types: info.types.iter().map(|t| (shape(t), engine.type_id(t))).collect(),
+            funcs: info.funcs.clone(),
+            imported_funcs: info.n_imported_funcs,
+            tables: count(info.tables.len()),
+            memories: count(info.memories.len()),
+            own_globals: count(info.globals.len()) - info.n_imported_globals,
+            imported_globals: info.n_imported_globals,
+            data: count(info.data.len()),
+            elems: count(info.elements.len()),
+        };
+        let code = CodeModule::new(Arc::clone(engine.space()), desc, Box::new(Source(Arc::clone(&loaded))));
+        Ok(Module(Arc::new(Inner { engine: engine.clone(), loaded, code, exports: OnceLock::new() })))
+    }
+
+    /// Its engine.
+    pub fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// Its name, from the name section.
+    pub fn name(&self) -> Option<&str> {
+        self.0.loaded.module_name()
+    }
+
+    /// What it wants, in its order.
+    pub fn imports(&self) -> impl ExactSizeIterator<Item = ImportType<'_>> {
+        let info = self.0.loaded.info();
+        info.imports.iter().map(|i| ImportType { module: &i.module, name: &i.name, ty: ExternType::from_loader(&i.ty, &info.types) })
+    }
+
+    /// What it offers, in its order.
+    pub fn exports(&self) -> impl ExactSizeIterator<Item = ExportType<'_>> {
+        let info = self.0.loaded.info();
+        info.exports.iter().map(|e| ExportType { name: &e.name, ty: self.export_type(e) })
+    }
+
+    fn export_type(&self, export: &loader::Export) -> ExternType {
+        let info = self.0.loaded.info();
+        let i = export.index as usize;
+        let ty = match export.kind {
+            loader::ExportKind::Func => loader::ImportType::Func(info.funcs[i]),
+            loader::ExportKind::Table => loader::ImportType::Table(info.tables[i]),
+            loader::ExportKind::Memory => loader::ImportType::Memory(info.memories[i]),
+            loader::ExportKind::Global => loader::ImportType::Global(info.globals[i]),
+        };
+        ExternType::from_loader(&ty, &info.types)
+    }
+
+    /// The type of the export of that name.
+    pub fn get_export(&self, name: &str) -> Option<ExternType> {
+        self.export_at(name).map(|e| self.export_type(e))
+    }
+
+    pub(crate) fn export_at(&self, name: &str) -> Option<&loader::Export> {
+        let exports = &self.0.loaded.info().exports;
+        let by_name = self.0.exports.get_or_init(|| exports.iter().enumerate().map(|(i, e)| (e.name.clone(), i)).collect());
+        exports.get(*by_name.get(name)?)
+    }
+
+    pub(crate) fn loaded(&self) -> &loader::Module {
+        &self.0.loaded
+    }
+
+    pub(crate) fn code(&self) -> &Arc<CodeModule> {
+        &self.0.code
+    }
+
+    /// The bytes of the module in the binary format.
+    pub fn wasm(&self) -> &[u8] {
+        self.0.loaded.wasm()
+    }
+
+    /// The canonical bytecode of a function, by its index (imports included): how many slots its frame has, its units,
+    /// and for each op's first unit the byte offset in the module that it came from.
+    ///
+    /// # Errors
+    /// If there is no such function, it is imported, or it cannot be translated.
+    pub fn bytecode(&self, func: u32) -> Result<(u32, Cow<'_, [u16]>, Vec<(u32, u32)>)> {
+        let loaded = &self.0.loaded;
+        let defined = func.checked_sub(loaded.info().n_imported_funcs).filter(|d| *d < loaded.info().n_defined_funcs());
+        let defined = defined.context("no such function is defined by the module")?;
+        let code = loaded.code(defined)?;
+        let positions = loaded.positions(defined)?;
+        Ok((code.frame_slots, code.code, positions))
+    }
+
+    /// The name of a function (imports included), from the name section.
+    pub fn func_name(&self, func: u32) -> Option<&str> {
+        self.0.loaded.func_name(func)
+    }
+}
+
+impl core::fmt::Debug for Module {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Module").field("name", &self.name()).finish_non_exhaustive()
+    }
+}

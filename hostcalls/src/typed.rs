@@ -1,0 +1,261 @@
+//! Typed calls: arguments go straight into the callee's slots, results come straight out of them.
+#![allow(unsafe_code, reason = "reads and writes the machine's slots")]
+
+use core::marker::PhantomData;
+
+use anyhow::bail;
+
+use crate::externref::ExternRef;
+use crate::func::Func;
+use crate::host;
+use crate::into_func::StoreOpaqueRef;
+use crate::store::AsContextMut;
+use crate::types::{FuncType, HeapType, ValType};
+use crate::values::Ref;
+use crate::{Result, types::RefType};
+
+/// A Rust type that is a wasm value type: `i32`, `u32`, `i64`, `u64`, `f32`, `f64`, `Option<Func>`,
+/// `Option<ExternRef>`.
+pub trait WasmTy: Sized + Send {
+    /// The wasm type.
+    #[doc(hidden)]
+    fn valtype() -> ValType;
+    /// Its slot's bits.
+    #[doc(hidden)]
+    fn to_slot(self, store: &StoreOpaqueRef<'_>) -> Result<u64>;
+    /// From its slot's bits.
+    #[doc(hidden)]
+    fn from_slot(bits: u64, store: &StoreOpaqueRef<'_>) -> Self;
+}
+
+macro_rules! numbers {
+    ($($ty:ty = $val:ident, $v:ident => $to:expr, $b:ident => $from:expr;)*) => { $(
+        impl WasmTy for $ty {
+            fn valtype() -> ValType {
+                ValType::$val
+            }
+            #[inline(always)]
+            fn to_slot(self, _store: &StoreOpaqueRef<'_>) -> Result<u64> {
+                let $v = self;
+                Ok($to)
+            }
+            #[inline(always)]
+            fn from_slot($b: u64, _store: &StoreOpaqueRef<'_>) -> $ty {
+                $from
+            }
+        }
+    )* };
+}
+
+numbers! {
+    i32 = I32, v => u64::from(v as u32), b => b as u32 as i32;
+    u32 = I32, v => u64::from(v), b => b as u32;
+    i64 = I64, v => v as u64, b => b as i64;
+    u64 = I64, v => v, b => b;
+    f32 = F32, v => u64::from(v.to_bits()), b => f32::from_bits(b as u32);
+    f64 = F64, v => v.to_bits(), b => f64::from_bits(b);
+}
+
+macro_rules! references {
+    ($($ty:ident, $variant:ident, $heap:ident, $val:ident;)*) => { $(
+        impl WasmTy for Option<$ty> {
+            fn valtype() -> ValType {
+                ValType::$val
+            }
+            #[inline]
+            fn to_slot(self, store: &StoreOpaqueRef<'_>) -> Result<u64> {
+                Ok(Ref::$variant(self).to_entry(store.0)?.into())
+            }
+            #[inline]
+            fn from_slot(bits: u64, store: &StoreOpaqueRef<'_>) -> Option<$ty> {
+                let ty = RefType { nullable: true, heap_type: HeapType::$heap };
+                match Ref::from_entry(bits as u32, ty, store.0) {
+                    Ref::$variant(r) => r,
+                    _ => None,
+                }
+            }
+        }
+    )* };
+}
+
+references! {
+    Func, Func, Func, FUNCREF;
+    ExternRef, Extern, Extern, EXTERNREF;
+}
+
+/// Parameters of a [`TypedFunc`]: a [`WasmTy`] or a tuple of them.
+pub trait WasmParams: Send {
+    #[doc(hidden)]
+    const SLOTS: u32;
+    #[doc(hidden)]
+    fn types() -> Vec<ValType>;
+    #[doc(hidden)]
+    unsafe fn put(self, store: &StoreOpaqueRef<'_>, slots: *mut u64) -> Result<()>;
+}
+
+/// Results of a [`TypedFunc`]: a [`WasmTy`] or a tuple of them.
+pub trait WasmResults: WasmParams {
+    #[doc(hidden)]
+    unsafe fn take(store: &StoreOpaqueRef<'_>, slots: *const u64) -> Self;
+}
+
+impl<A: WasmTy> WasmParams for A {
+    const SLOTS: u32 = 1;
+    fn types() -> Vec<ValType> {
+        vec![A::valtype()]
+    }
+    #[inline(always)]
+    unsafe fn put(self, store: &StoreOpaqueRef<'_>, slots: *mut u64) -> Result<()> {
+        let bits = self.to_slot(store)?;
+        // SAFETY: H3: the caller gives as many slots as `SLOTS` says.
+        unsafe { slots.write(bits.to_le()) };
+        Ok(())
+    }
+}
+
+impl<A: WasmTy> WasmResults for A {
+    #[inline(always)]
+    unsafe fn take(store: &StoreOpaqueRef<'_>, slots: *const u64) -> A {
+        // SAFETY: H3, as above.
+        A::from_slot(u64::from_le(unsafe { slots.read() }), store)
+    }
+}
+
+macro_rules! tuples {
+    ($($a:ident $i:literal)*) => {
+        #[allow(non_snake_case, reason = "one name serves as type and value")]
+        impl<$($a: WasmTy),*> WasmParams for ($($a,)*) {
+            const SLOTS: u32 = [$($i),*].len() as u32;
+            fn types() -> Vec<ValType> {
+                vec![$($a::valtype()),*]
+            }
+            #[inline(always)]
+            unsafe fn put(self, store: &StoreOpaqueRef<'_>, slots: *mut u64) -> Result<()> {
+                let ($($a,)*) = self;
+                $(
+                    let bits = $a.to_slot(store)?;
+                    // SAFETY: H3: the caller gives as many slots as `SLOTS` says.
+                    unsafe { slots.add($i).write(bits.to_le()) };
+                )*
+                Ok(())
+            }
+        }
+
+        impl<$($a: WasmTy),*> WasmResults for ($($a,)*) {
+            #[inline(always)]
+            unsafe fn take(store: &StoreOpaqueRef<'_>, slots: *const u64) -> Self {
+                // SAFETY: H3, as above.
+                ($($a::from_slot(u64::from_le(unsafe { slots.add($i).read() }), store),)*)
+            }
+        }
+    };
+}
+
+impl WasmParams for () {
+    const SLOTS: u32 = 0;
+    fn types() -> Vec<ValType> {
+        Vec::new()
+    }
+    #[inline(always)]
+    unsafe fn put(self, _store: &StoreOpaqueRef<'_>, _slots: *mut u64) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl WasmResults for () {
+    #[inline(always)]
+    unsafe fn take(_store: &StoreOpaqueRef<'_>, _slots: *const u64) {}
+}
+
+tuples!(A0 0);
+tuples!(A0 0 A1 1);
+tuples!(A0 0 A1 1 A2 2);
+tuples!(A0 0 A1 1 A2 2 A3 3);
+tuples!(A0 0 A1 1 A2 2 A3 3 A4 4);
+tuples!(A0 0 A1 1 A2 2 A3 3 A4 4 A5 5);
+tuples!(A0 0 A1 1 A2 2 A3 3 A4 4 A5 5 A6 6);
+tuples!(A0 0 A1 1 A2 2 A3 3 A4 4 A5 5 A6 6 A7 7);
+tuples!(A0 0 A1 1 A2 2 A3 3 A4 4 A5 5 A6 6 A7 7 A8 8);
+tuples!(A0 0 A1 1 A2 2 A3 3 A4 4 A5 5 A6 6 A7 7 A8 8 A9 9);
+tuples!(A0 0 A1 1 A2 2 A3 3 A4 4 A5 5 A6 6 A7 7 A8 8 A9 9 A10 10);
+tuples!(A0 0 A1 1 A2 2 A3 3 A4 4 A5 5 A6 6 A7 7 A8 8 A9 9 A10 10 A11 11);
+tuples!(A0 0 A1 1 A2 2 A3 3 A4 4 A5 5 A6 6 A7 7 A8 8 A9 9 A10 10 A11 11 A12 12);
+tuples!(A0 0 A1 1 A2 2 A3 3 A4 4 A5 5 A6 6 A7 7 A8 8 A9 9 A10 10 A11 11 A12 12 A13 13);
+tuples!(A0 0 A1 1 A2 2 A3 3 A4 4 A5 5 A6 6 A7 7 A8 8 A9 9 A10 10 A11 11 A12 12 A13 13 A14 14);
+tuples!(A0 0 A1 1 A2 2 A3 3 A4 4 A5 5 A6 6 A7 7 A8 8 A9 9 A10 10 A11 11 A12 12 A13 13 A14 14 A15 15);
+
+/// A function whose type was checked once.
+///
+/// ```
+/// use sheave_hostcalls::{Engine, Func, Store};
+/// let mut store = Store::new(&Engine::default(), ());
+/// let add = Func::wrap(&mut store, |a: i32, b: i32| a + b);
+/// let add = add.typed::<(i32, i32), i32>(&store)?;
+/// assert_eq!(add.call(&mut store, (2, 3))?, 5);
+/// # Ok::<(), sheave_hostcalls::Error>(())
+/// ```
+pub struct TypedFunc<Params, Results> {
+    func: Func,
+    types: PhantomData<fn(Params) -> Results>,
+}
+
+impl<P, R> Clone for TypedFunc<P, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P, R> Copy for TypedFunc<P, R> {}
+
+impl<P, R> core::fmt::Debug for TypedFunc<P, R> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("TypedFunc").field(&self.func).finish()
+    }
+}
+
+impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
+    pub(crate) fn new(func: Func, ty: &FuncType) -> Result<TypedFunc<P, R>> {
+        let fits = |want: &[ValType], have: &[ValType], what: &str| {
+            if want.len() != have.len() {
+                bail!("type mismatch with {what}: expected {} types, found {}", have.len(), want.len());
+            }
+            for (i, (w, h)) in want.iter().zip(have).enumerate() {
+                if w != h {
+                    bail!("type mismatch with {what}: type mismatch at index {i}: expected {h}, found {w}");
+                }
+            }
+            Ok(())
+        };
+        fits(&P::types(), ty.0.params(), "parameters")?;
+        fits(&R::types(), ty.0.results(), "results")?;
+        Ok(TypedFunc { func, types: PhantomData })
+    }
+
+    /// The function.
+    pub fn func(&self) -> &Func {
+        &self.func
+    }
+
+    /// Calls it.
+    ///
+    /// # Errors
+    /// If it traps ([`Trap`](crate::Trap)) or a host function that it calls fails (with its error).
+    ///
+    /// # Panics
+    /// If `store` is not its store; or if a host function panicked.
+    #[inline]
+    pub fn call(&self, mut store: impl AsContextMut, params: P) -> Result<R> {
+        let store = store.as_context_mut().0;
+        store.opaque.check(self.func.store);
+        let slots = const { if P::SLOTS > R::SLOTS { P::SLOTS } else { R::SLOTS } };
+        host::call(
+            store,
+            self.func.addr,
+            slots,
+            // SAFETY: H3: the frame has `slots` slots.
+            |opaque, slots| unsafe { params.put(&StoreOpaqueRef(opaque), slots) },
+            // SAFETY: H3, as above; the function's type was checked.
+            |opaque, slots| unsafe { R::take(&StoreOpaqueRef(opaque), slots) },
+        )
+    }
+}

@@ -1,0 +1,257 @@
+//! Types of what modules import and export.
+
+use std::sync::Arc;
+
+use sheave_loader as loader;
+
+pub use loader::{HeapType, RefType, ValType};
+
+use crate::engine::Engine;
+
+/// Whether a global can be changed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Mutability {
+    /// It cannot.
+    Const,
+    /// It can.
+    Var,
+}
+
+/// The type of a function. Spec: syntax-functype.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct FuncType(pub(crate) Arc<loader::FuncType>);
+
+impl FuncType {
+    /// A function type. The engine is there for the likeness to Wasmtime.
+    pub fn new(_engine: &Engine, params: impl IntoIterator<Item = ValType>, results: impl IntoIterator<Item = ValType>) -> FuncType {
+        FuncType(Arc::new(loader::FuncType::new(params, results)))
+    }
+
+    /// Types of the parameters.
+    pub fn params(&self) -> impl ExactSizeIterator<Item = ValType> + '_ {
+        self.0.params().iter().copied()
+    }
+
+    /// Types of the results.
+    pub fn results(&self) -> impl ExactSizeIterator<Item = ValType> + '_ {
+        self.0.results().iter().copied()
+    }
+
+    /// The type of parameter `i`.
+    pub fn param(&self, i: usize) -> Option<ValType> {
+        self.0.params().get(i).copied()
+    }
+
+    /// The type of result `i`.
+    pub fn result(&self, i: usize) -> Option<ValType> {
+        self.0.results().get(i).copied()
+    }
+}
+
+impl core::fmt::Display for FuncType {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let list = |f: &mut core::fmt::Formatter<'_>, name: &str, types: &[ValType]| {
+            if types.is_empty() {
+                return Ok(());
+            }
+            write!(f, " ({name}")?;
+            for t in types {
+                write!(f, " {t}")?;
+            }
+            f.write_str(")")
+        };
+        f.write_str("(func")?;
+        list(f, "param", self.0.params())?;
+        list(f, "result", self.0.results())?;
+        f.write_str(")")
+    }
+}
+
+/// The type of a global. Spec: syntax-globaltype.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct GlobalType(pub(crate) loader::GlobalType);
+
+impl GlobalType {
+    /// A global type.
+    pub fn new(content: ValType, mutability: Mutability) -> GlobalType {
+        GlobalType(loader::GlobalType { content, mutable: mutability == Mutability::Var })
+    }
+
+    /// The type of its value.
+    pub fn content(&self) -> &ValType {
+        &self.0.content
+    }
+
+    /// Whether it can be changed.
+    pub fn mutability(&self) -> Mutability {
+        if self.0.mutable { Mutability::Var } else { Mutability::Const }
+    }
+}
+
+/// The type of a table; sizes are in elements. Spec: syntax-tabletype.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct TableType(pub(crate) loader::TableType);
+
+impl TableType {
+    /// A table type.
+    pub fn new(element: RefType, min: u32, max: Option<u32>) -> TableType {
+        TableType(loader::TableType { element, min: min.into(), max: max.map(u64::from) })
+    }
+
+    /// The type of its elements.
+    pub fn element(&self) -> &RefType {
+        &self.0.element
+    }
+
+    /// The least size.
+    pub fn minimum(&self) -> u64 {
+        self.0.min
+    }
+
+    /// The largest size.
+    pub fn maximum(&self) -> Option<u64> {
+        self.0.max
+    }
+}
+
+/// The type of a memory; sizes are in pages of 64 KiB. Spec: syntax-memtype.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct MemoryType(pub(crate) loader::MemoryType);
+
+impl MemoryType {
+    /// A type of memories with 32-bit addresses.
+    pub fn new(min: u32, max: Option<u32>) -> MemoryType {
+        MemoryType(loader::MemoryType { min_pages: min.into(), max_pages: max.map(u64::from), memory64: false, shared: false })
+    }
+
+    /// The least size.
+    pub fn minimum(&self) -> u64 {
+        self.0.min_pages
+    }
+
+    /// The largest size.
+    pub fn maximum(&self) -> Option<u64> {
+        self.0.max_pages
+    }
+
+    /// Whether addresses have 64 bits.
+    pub fn is_64(&self) -> bool {
+        self.0.memory64
+    }
+
+    /// Whether threads share it.
+    pub fn is_shared(&self) -> bool {
+        self.0.shared
+    }
+
+    /// Bytes of a page.
+    pub fn page_size(&self) -> u64 {
+        65_536
+    }
+}
+
+/// The type of something imported or exported. Spec: syntax-externtype.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum ExternType {
+    /// A function.
+    Func(FuncType),
+    /// A global.
+    Global(GlobalType),
+    /// A table.
+    Table(TableType),
+    /// A memory.
+    Memory(MemoryType),
+}
+
+macro_rules! extern_types {
+    ($($get:ident $unwrap:ident $variant:ident $ty:ty, $what:literal;)*) => {
+        impl ExternType { $(
+            #[doc = concat!("The ", $what, " type, if it is one.")]
+            pub fn $get(&self) -> Option<&$ty> {
+                if let ExternType::$variant(t) = self { Some(t) } else { None }
+            }
+
+            #[doc = concat!("The ", $what, " type.\n\n# Panics\nIf it is another kind.")]
+            pub fn $unwrap(&self) -> &$ty {
+                self.$get().expect(concat!("a ", $what, " type"))
+            }
+        )* }
+        $( impl From<$ty> for ExternType {
+            fn from(t: $ty) -> ExternType {
+                ExternType::$variant(t)
+            }
+        } )*
+    };
+}
+
+extern_types! {
+    func unwrap_func Func FuncType, "function";
+    global unwrap_global Global GlobalType, "global";
+    table unwrap_table Table TableType, "table";
+    memory unwrap_memory Memory MemoryType, "memory";
+}
+
+impl ExternType {
+    /// From the loader's, where `types` are the module's.
+    pub(crate) fn from_loader(ty: &loader::ImportType, types: &[loader::FuncType]) -> ExternType {
+        match ty {
+            loader::ImportType::Func(i) => ExternType::Func(FuncType(Arc::new(types[*i as usize].clone()))),
+            loader::ImportType::Table(t) => ExternType::Table(TableType(*t)),
+            loader::ImportType::Memory(t) => ExternType::Memory(MemoryType(*t)),
+            loader::ImportType::Global(t) => ExternType::Global(GlobalType(*t)),
+        }
+    }
+
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            ExternType::Func(_) => "function",
+            ExternType::Global(_) => "global",
+            ExternType::Table(_) => "table",
+            ExternType::Memory(_) => "memory",
+        }
+    }
+}
+
+/// What a module wants.
+#[derive(Clone, Debug)]
+pub struct ImportType<'m> {
+    pub(crate) module: &'m str,
+    pub(crate) name: &'m str,
+    pub(crate) ty: ExternType,
+}
+
+impl<'m> ImportType<'m> {
+    /// The first of its two names.
+    pub fn module(&self) -> &'m str {
+        self.module
+    }
+
+    /// The second of its two names.
+    pub fn name(&self) -> &'m str {
+        self.name
+    }
+
+    /// Its type.
+    pub fn ty(&self) -> ExternType {
+        self.ty.clone()
+    }
+}
+
+/// What a module offers.
+#[derive(Clone, Debug)]
+pub struct ExportType<'m> {
+    pub(crate) name: &'m str,
+    pub(crate) ty: ExternType,
+}
+
+impl<'m> ExportType<'m> {
+    /// Its name.
+    pub fn name(&self) -> &'m str {
+        self.name
+    }
+
+    /// Its type.
+    pub fn ty(&self) -> ExternType {
+        self.ty.clone()
+    }
+}
