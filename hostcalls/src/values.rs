@@ -110,7 +110,8 @@ impl Val {
     pub(crate) fn from_slot(bits: u64, ty: ValType, store: &StoreOpaque) -> Val {
         match ty {
             ValType::I32 => Val::I32(bits as u32 as i32),
-            ValType::I64 => Val::I64(bits as i64),
+            // A v128 cannot come here: the loader refuses SIMD.
+            ValType::I64 | ValType::V128 => Val::I64(bits as i64),
             ValType::F32 => Val::F32(bits as u32),
             ValType::F64 => Val::F64(bits),
             ValType::Ref(r) => Val::from(Ref::from_entry(bits as u32, r, store)),
