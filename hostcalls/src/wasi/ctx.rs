@@ -11,6 +11,32 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Who may end a wait of the guest.
+#[derive(Default)]
+pub(super) struct Interrupt {
+    /// The embedder's word.
+    asked: Option<Box<dyn Fn() -> bool + Send>>,
+    /// The flag of the store that calls, if its engine can be interrupted.
+    pub flag: Option<Arc<AtomicU32>>,
+}
+
+impl Interrupt {
+    /// Whether there is anybody.
+    pub(super) fn is_possible(&self) -> bool {
+        self.asked.is_some() || self.flag.is_some()
+    }
+
+    pub(super) fn is_wanted(&self) -> bool {
+        self.asked.as_ref().is_some_and(|f| f())
+            || self
+                .flag
+                .as_ref()
+                .is_some_and(|f| f.load(Ordering::Relaxed) != 0)
+    }
+}
 
 /// How many descriptors a guest may have open, unless told otherwise.
 const DEFAULT_MAX_OPEN: usize = 1024;
@@ -25,7 +51,7 @@ pub struct WasiCtx {
     pub(super) clocks: Clocks,
     pub(super) random: Random,
     pub(super) table: Table,
-    pub(super) interrupted: Option<Box<dyn Fn() -> bool + Send>>,
+    pub(super) interrupt: Interrupt,
 }
 
 impl WasiCtx {
@@ -54,10 +80,6 @@ impl WasiCtx {
             Random::Seeded(r) => Some(r.state()),
             _ => None,
         }
-    }
-
-    pub(super) fn is_interrupted(&self) -> bool {
-        self.interrupted.as_ref().is_some_and(|f| f())
     }
 }
 
@@ -290,7 +312,8 @@ impl WasiCtxBuilder {
 
     /// Asks `interrupted` every few milliseconds while the guest waits in
     /// `poll_oneoff` or for standard input; when it says true the wait ends
-    /// with `EINTR`, and the guest runs on to where the engine stops it.
+    /// with `EINTR`. Not needed for interruption through a store's
+    /// [`InterruptHandle`](crate::InterruptHandle), which ends a wait too.
     pub fn interrupt_waits(
         &mut self,
         interrupted: impl Fn() -> bool + Send + 'static,
@@ -335,7 +358,10 @@ impl WasiCtxBuilder {
                     .unwrap_or_else(|| Box::new(SystemMonotonicClock::new())),
             },
             table,
-            interrupted: b.interrupted,
+            interrupt: Interrupt {
+                asked: b.interrupted,
+                flag: None,
+            },
         }
     }
 }

@@ -24,6 +24,7 @@ mod env;
 mod errno;
 mod exit;
 mod fd;
+mod link;
 mod memory;
 mod open;
 mod path;
@@ -44,11 +45,17 @@ pub use clocks::{HostMonotonicClock, HostWallClock};
 pub use ctx::{WasiCtx, WasiCtxBuilder};
 pub use errno::Errno;
 pub use exit::I32Exit;
+pub use link::add_to_linker;
 pub use memory::GuestMemory;
 pub use random::{HostRandom, SeededRandom};
 pub use stdio::{MemoryInputPipe, MemoryOutputPipe, StdinStream, StdoutStream};
 pub use table::{DescriptorInfo, DescriptorKind};
 pub use types::{DirPerms, FdFlags, FilePerms, Filetype, OFlags, Rights};
+
+/// The names that `wasmtime-wasi` has for the same things.
+pub mod p1 {
+    pub use super::{WasiCtx as WasiP1Ctx, add_to_linker as add_to_linker_sync};
+}
 
 /// The functions of WASI, by the names that guests import.
 ///

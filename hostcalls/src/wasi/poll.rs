@@ -268,11 +268,11 @@ fn wait(cx: &mut WasiCtx, list: &[Subscription]) -> Result<Vec<Event>> {
         if !look.events.is_empty() {
             return Ok(look.events);
         }
-        if cx.is_interrupted() {
+        if cx.interrupt.is_wanted() {
             return Err(Errno::INTR);
         }
         let left = first.map(|time| time.saturating_sub(passed));
-        let slice = if look.later || cx.interrupted.is_some() {
+        let slice = if look.later || cx.interrupt.is_possible() {
             Some(left.map_or(WAIT_SLICE, |left| left.min(WAIT_SLICE)))
         } else {
             left

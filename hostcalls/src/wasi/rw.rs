@@ -5,7 +5,7 @@
 //! fills them one after the other; of anything else only the first, because
 //! to ask for more could wait although there is something to return.
 
-use super::ctx::WasiCtx;
+use super::ctx::{Interrupt, WasiCtx};
 use super::errno::Errno;
 use super::memory::GuestMemory;
 use super::stdio::Input;
@@ -32,13 +32,9 @@ fn retry(mut f: impl FnMut() -> io::Result<usize>) -> Result<usize> {
 
 /// Fails if the input has nothing and the guest does not want to wait, or
 /// waits in slices if somebody may interrupt it.
-fn wait_for_input(
-    input: &Input,
-    flags: FdFlags,
-    interrupted: Option<&(dyn Fn() -> bool + Send)>,
-) -> Result {
+fn wait_for_input(input: &Input, flags: FdFlags, interrupt: &Interrupt) -> Result {
     let nonblock = flags.contains(FdFlags::NONBLOCK);
-    if !nonblock && interrupted.is_none() {
+    if !nonblock && !interrupt.is_possible() {
         return Ok(());
     }
     loop {
@@ -62,7 +58,7 @@ fn wait_for_input(
         if nonblock {
             return Err(Errno::AGAIN);
         }
-        if interrupted.is_some_and(|f| f()) {
+        if interrupt.is_wanted() {
             return Err(Errno::INTR);
         }
         if matches!(input, Input::Custom(_)) {
@@ -90,7 +86,7 @@ pub fn fd_read(
             return Err(Errno::BADF);
         };
         mem.scatter(iovecs, true, |buf, _| {
-            wait_for_input(input, flags, cx.interrupted.as_deref())?;
+            wait_for_input(input, flags, &cx.interrupt)?;
             retry(|| input.read(buf))
         })?
     } else {
