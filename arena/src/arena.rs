@@ -3,7 +3,6 @@
 use crate::layout::{HEADER_BYTES, MAX_HEAP_BYTES, MEMORY_ALIGN, OBJECT_ALIGN, ROOTS};
 use crate::raw::{Space, round_up};
 use crate::{ArenaConfig, ArenaError, Backend, Offset, Plain};
-use alloc::vec::Vec;
 use core::fmt;
 
 /// One relocatable block with a VM heap and linear memories in it.
@@ -21,8 +20,6 @@ pub struct Arena {
     pub(crate) budget_bytes: u64,
     /// Lengths of all memories together.
     pub(crate) memory_bytes: u64,
-    /// The longest each memory may become.
-    pub(crate) memory_max: Vec<u64>,
 }
 
 /// What is committed for the heap at first. Pages cost memory only when they are touched.
@@ -49,7 +46,6 @@ impl Arena {
             heap_limit: 0,
             budget_bytes: config.budget_bytes,
             memory_bytes: 0,
-            memory_max: Vec::new(),
         };
         arena.update_heap_limit();
         Ok(arena)
@@ -97,6 +93,9 @@ impl Arena {
     }
 
     /// What counts against the budget: the heap up to its end, and the lengths of all memories.
+    ///
+    /// A forged `heap_end` in the block can hide what the heap holds, which never exceeds the budget
+    /// by itself either.
     #[inline]
     pub fn used_bytes(&self) -> u64 {
         u64::from(self.heap_len()) + self.memory_bytes

@@ -50,9 +50,6 @@ impl Arena {
         }
         let index = self.space.regions().len();
         let id = MemoryId(u32::try_from(index).map_err(|_| ArenaError::TooLarge)?);
-        self.memory_max
-            .try_reserve(1)
-            .map_err(|_| ArenaError::OutOfMemory)?;
         self.grow_directory()?;
         let place = self.directory_entry(index)?;
         self.check_budget(len_bytes)?;
@@ -61,7 +58,6 @@ impl Arena {
             self.space.pop_region();
             return Err(error);
         }
-        self.memory_max.push(max_bytes);
         self.space.header_mut().memory_count.set(id.0 + 1);
         let entry = MemoryEntry {
             len_bytes: U64::new(len_bytes),
@@ -87,7 +83,7 @@ impl Arena {
     pub fn memory_grow(&mut self, memory: MemoryId, new_len_bytes: u64) -> Result<(), ArenaError> {
         let index = memory.0 as usize;
         let region = self.space.regions()[index];
-        if new_len_bytes < region.len() || new_len_bytes > self.memory_max[index] {
+        if new_len_bytes < region.len() || new_len_bytes > region.max() {
             return Err(ArenaError::MemoryLimit);
         }
         let more = new_len_bytes - region.len();
@@ -126,6 +122,16 @@ impl Arena {
         self.space.regions()[memory.0 as usize].len()
     }
 
+    /// The length a memory may grow to.
+    ///
+    /// # Panics
+    ///
+    /// If `memory` comes from another arena.
+    #[inline]
+    pub fn memory_max(&self, memory: MemoryId) -> u64 {
+        self.space.regions()[memory.0 as usize].max()
+    }
+
     /// The bytes of a memory.
     ///
     /// # Panics
@@ -146,14 +152,12 @@ impl Arena {
 
     /// All memories, in the order in which they were made.
     pub fn memories(&self) -> impl ExactSizeIterator<Item = MemoryInfo> + '_ {
-        let known = self.space.regions().iter().zip(&self.memory_max);
-        known
-            .enumerate()
-            .map(|(index, (region, &max_bytes))| MemoryInfo {
-                id: MemoryId(index as u32),
-                len_bytes: region.len(),
-                max_bytes,
-            })
+        let regions = self.space.regions().iter().enumerate();
+        regions.map(|(index, region)| MemoryInfo {
+            id: MemoryId(index as u32),
+            len_bytes: region.len(),
+            max_bytes: region.max(),
+        })
     }
 
     fn check_budget(&self, more: u64) -> Result<(), ArenaError> {
@@ -222,14 +226,14 @@ impl Arena {
         {
             return Err(error);
         }
-        self.space
-            .push_region(ample.min(self.space.unused()).max(least))
+        let room = ample.min(self.space.unused()).max(least);
+        self.space.push_region(room, max_bytes)
     }
 
     /// Gives a memory room for `len_bytes` at least.
     #[cold]
     fn make_room(&mut self, index: usize, len_bytes: u64) -> Result<(), ArenaError> {
-        let ample = self.ample_room(len_bytes, self.memory_max[index], true);
+        let ample = self.ample_room(len_bytes, self.space.regions()[index].max(), true);
         if index + 1 == self.space.regions().len() {
             self.space.extend_last(ample);
             if self.space.regions()[index].room() >= len_bytes {

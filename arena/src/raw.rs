@@ -48,6 +48,7 @@ pub(crate) struct Region {
     len: u64,
     committed: u64,
     room: u64,
+    max: u64,
 }
 
 impl Region {
@@ -59,6 +60,11 @@ impl Region {
     /// Bytes set aside for it.
     pub(crate) fn room(&self) -> u64 {
         self.room
+    }
+
+    /// Bytes it may grow to, in this block or another.
+    pub(crate) fn max(&self) -> u64 {
+        self.max
     }
 }
 
@@ -206,8 +212,8 @@ impl Space {
 
     /// Makes the heap accessible up to `end` at least. It must fit in the heap's room.
     pub(crate) fn commit_heap(&mut self, end: u64) -> Result<(), ArenaError> {
-        debug_assert!(end <= self.heap_room);
         if end > self.heap_committed {
+            assert!(end <= self.heap_room);
             let target = commit_target(self.heap_committed, end, self.heap_room)?;
             self.block.commit(self.heap_committed, target)?;
             self.heap_committed = target;
@@ -228,7 +234,7 @@ impl Space {
     }
 
     /// Adds a memory without bytes, with `room`, a multiple of `MEMORY_ALIGN`, to grow.
-    pub(crate) fn push_region(&mut self, room: u64) -> Result<(), ArenaError> {
+    pub(crate) fn push_region(&mut self, room: u64, max: u64) -> Result<(), ArenaError> {
         let offset = self.first_unused();
         if self.unused() < room {
             return Err(ArenaError::OutOfMemory);
@@ -241,6 +247,7 @@ impl Space {
             len: 0,
             committed: 0,
             room,
+            max,
         });
         Ok(())
     }
@@ -253,6 +260,7 @@ impl Space {
     /// Gives the last memory up to `room` bytes of what lies unused behind it.
     pub(crate) fn extend_last(&mut self, room: u64) {
         let span = self.span();
+        debug_assert!(room.is_multiple_of(MEMORY_ALIGN) || room > span);
         if let Some(last) = self.regions.last_mut() {
             last.room = room.min(span - last.offset).max(last.room);
         }
@@ -294,9 +302,9 @@ impl Space {
             let room = round_up(room(index, old).max(old.len))?;
             regions.push(Region {
                 offset: end,
-                len: old.len,
                 committed: round_up(old.len)?,
                 room,
+                ..*old
             });
             end = end.checked_add(room).ok_or(ArenaError::TooLarge)?;
         }

@@ -83,7 +83,7 @@ impl Block {
 
     /// Makes `start..end` accessible. Bytes that were never written read as zero.
     pub(crate) fn commit(&mut self, start: u64, end: u64) -> Result<(), ArenaError> {
-        debug_assert!(start <= end && end <= self.span());
+        assert!(start <= end && end <= self.span());
         if start == end {
             return Ok(());
         }

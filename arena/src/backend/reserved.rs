@@ -31,8 +31,8 @@ impl Source for ReservedBlock {
     }
 
     fn commit(&mut self, start: usize, end: usize) -> Result<(), ArenaError> {
-        assert!(start <= end && end <= self.span);
-        // SAFETY: A1, `start` lies in the mapping, as asserted.
+        debug_assert!(start <= end && end <= self.span);
+        // SAFETY: A1, `start` lies in the mapping, as `Block::commit` has asserted.
         let from = unsafe { self.base.add(start) };
         // SAFETY: A1, the range lies in the mapping; pages gain access, and none loses it. Should
         // pages be larger than `MEMORY_ALIGN`, the call fails.

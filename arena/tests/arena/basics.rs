@@ -179,8 +179,8 @@ fn memories_grow_with_zeroes_up_to_their_maximum() {
                 (odd, 12, u64::MAX)
             ]
         );
-        for (id, len, _) in all {
-            assert_eq!(arena.memory_len(id), len);
+        for (id, len, max) in all {
+            assert_eq!((arena.memory_len(id), arena.memory_max(id)), (len, max));
             assert!((arena.memory_ptr(id).addr() - arena.base().addr()).is_multiple_of(65536));
         }
         assert_eq!(arena.memory_new(2, 1), Err(ArenaError::MemoryLimit));
