@@ -512,7 +512,7 @@ impl Translator<'_> {
                 return self.put(&mut [Op::I32IncBrNez as u16, x, imm, l, h]);
             }
         }
-        let slot = self.slot(cond, at);
+        let slot = self.slot_low((cond, at));
         let op = if not { Op::BrEqz } else { Op::BrNez };
         self.put(&mut [op as u16, slot, l, h])
     }

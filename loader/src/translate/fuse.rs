@@ -191,7 +191,10 @@ impl Translator<'_> {
             return;
         }
         let (a, b, last, dst) = self.pop_commutative();
-        if b.0.is_const() && last == Some(Op::I32ShrUImm) {
+        if b.0.is_const() && last.is_some_and(|op| is_narrower(op, b.0.bits as u32)) {
+            // The load has cleared what the mask would.
+            self.retarget_last(dst);
+        } else if b.0.is_const() && last == Some(Op::I32ShrUImm) {
             let [_, _, x, k, ..] = self.take_last().units;
             let mask = b.0.bits as u32;
             self.put_value([Op::I32ShrUAnd as u16, dst, x, k & 31, lo(mask), hi(mask)]);
@@ -300,7 +303,7 @@ impl Translator<'_> {
         let made_value = made_value.then(|| self.take_last());
         let [opcode, _, a, b, high, ..] = self.take_last().units;
         self.bring_back(made_value);
-        let value = self.slot(value.0, value.1);
+        let value = self.stored(value, op);
         if opcode == Op::I32Add as u16 {
             self.put(&mut [form as u16, a, b, value, offset as u16]);
         } else {
@@ -334,5 +337,14 @@ impl Translator<'_> {
         let dst = self.slot(addr.0, addr.1);
         self.put(&mut [both as u16, dst, offset as u16, src, src_offset]);
         true
+    }
+}
+
+/// Whether this op's results have only bits that are in the mask.
+fn is_narrower(op: Op, mask: u32) -> bool {
+    match op {
+        Op::I32Load8U | Op::I32Load8UAdd | Op::I32Load8UAddi => mask & 0xff == 0xff,
+        Op::I32Load16U | Op::I32Load16UAdd | Op::I32Load16UAddi => mask & 0xffff == 0xffff,
+        _ => false,
     }
 }

@@ -168,6 +168,35 @@ impl Translator<'_> {
         self.push_temp(ty);
     }
 
+    /// The top entry is of another type now, which has the same bits in a slot.
+    #[inline]
+    pub(super) fn same_bits(&mut self, ty: Ty) {
+        if self.reachable
+            && let Some(entry) = self.stack.last_mut()
+        {
+            entry.ty = ty;
+        }
+    }
+
+    /// The slot of an operand of which only the low 32 bits are read.
+    #[inline]
+    pub(super) fn slot_low(&mut self, (entry, at): Popped) -> u16 {
+        if self.last_op_of(entry, at) == Some(Op::I32WrapI64) {
+            return self.take_last().units[2];
+        }
+        self.slot(entry, at)
+    }
+
+    /// The slot of an operand of this type.
+    #[inline]
+    fn slot_of(&mut self, operand: Popped, ty: Ty) -> u16 {
+        if ty == Ty::I32 {
+            self.slot_low(operand)
+        } else {
+            self.slot(operand.0, operand.1)
+        }
+    }
+
     pub(super) fn eqz(&mut self, op: Op) {
         if !self.reachable {
             return;
@@ -188,7 +217,11 @@ impl Translator<'_> {
                 return;
             }
         }
-        let src = self.slot(entry, at);
+        let src = if op == Op::I32Eqz {
+            self.slot_low((entry, at))
+        } else {
+            self.slot(entry, at)
+        };
         let dst = self.temp(at);
         self.put_value([op as u16, dst, src]);
         self.push_temp(Ty::I32);
@@ -225,7 +258,7 @@ impl Translator<'_> {
                 }
                 Swap::No => {
                     if let Some(form) = op.rimm_form().filter(|_| fits(a.0)) {
-                        let b = self.slot(b.0, b.1);
+                        let b = self.slot_of(b, ty);
                         let (low, high) = (a.0.bits as u32, (a.0.bits >> 32) as u32);
                         if ty == Ty::F64 {
                             self.put_value([
@@ -247,7 +280,7 @@ impl Translator<'_> {
         }
         if b.0.is_const() && fits(b.0) {
             if let Some(form) = op.imm_form() {
-                let a = self.slot(a.0, a.1);
+                let a = self.slot_of(a, ty);
                 let (low, high) = (b.0.bits as u32, (b.0.bits >> 32) as u32);
                 if ty == Ty::F64 {
                     self.put_value([form as u16, dst, a, lo(low), hi(low), lo(high), hi(high)]);
@@ -257,8 +290,8 @@ impl Translator<'_> {
                 return;
             }
         }
-        let a = self.slot(a.0, a.1);
-        let b = self.slot(b.0, b.1);
+        let a = self.slot_of(a, ty);
+        let b = self.slot_of(b, ty);
         self.put_value([op as u16, dst, a, b]);
     }
 
@@ -277,7 +310,7 @@ impl Translator<'_> {
             let form = op.mem_form().unwrap_or(op);
             self.put_value([form as u16, dst, addr, lo(offset), hi(offset), memory]);
         } else if !self.load_at_sum(op, dst, entry, at, offset) {
-            let addr = self.slot(entry, at);
+            let addr = self.slot_low((entry, at));
             self.put_value([op as u16, dst, addr, lo(offset), hi(offset)]);
         }
         self.push_temp(ty);
@@ -319,9 +352,26 @@ impl Translator<'_> {
         {
             return;
         }
-        let addr = self.slot(addr, addr_at);
-        let value = self.slot(value, value_at);
+        let addr = self.slot_low((addr, addr_at));
+        let value = self.stored((value, value_at), op);
         self.put(&mut [op as u16, addr, value, lo(offset), hi(offset)]);
+    }
+
+    /// The slot of a value of which this op stores the low bits: what only changes others is left
+    /// out.
+    pub(super) fn stored(&mut self, value: Popped, op: Op) -> u16 {
+        let low = match op {
+            Op::I32Store8 => 0xff,
+            Op::I32Store16 => 0xffff,
+            Op::I32Store => return self.slot_low(value),
+            _ => return self.slot(value.0, value.1),
+        };
+        if self.last_op_of(value.0, value.1) == Some(Op::I32AndImm)
+            && self.asm.code[self.last as usize + 3] & low == low
+        {
+            return self.take_last().units[2];
+        }
+        self.slot_low(value)
     }
 
     /// An op whose operands are the top `N` entries and then `extra`; it gives nothing.

@@ -148,12 +148,22 @@ impl Translator<'_> {
     /// Puts the top `n` entries into their slots.
     pub(super) fn settle_top(&mut self, n: u32) {
         let height = self.height();
-        for at in height.saturating_sub(n)..height {
+        let from = height.saturating_sub(n);
+        if self.lazy_locals > 0 {
+            // Downwards, so that each is the first of its local's list when it leaves it.
+            for at in (from..height).rev() {
+                let entry = self.stack[at as usize];
+                if entry.kind == Kind::Local {
+                    self.local_entry[entry.x as usize] = entry.bits as u32;
+                    self.lazy_locals -= 1;
+                }
+            }
+        }
+        for at in from..height {
             let entry = self.stack[at as usize];
             if entry.kind != Kind::Temp {
                 let slot = self.temp(at);
                 self.copy_entry(slot, entry, at);
-                self.unlink(at, entry);
                 self.stack[at as usize].kind = Kind::Temp;
             }
         }
@@ -165,29 +175,6 @@ impl Translator<'_> {
         self.stack[from..]
             .iter()
             .any(|entry| entry.kind != Kind::Temp)
-    }
-
-    /// Takes an entry in the middle of the stack out of the list of its local.
-    fn unlink(&mut self, at: u32, entry: Entry) {
-        if entry.kind != Kind::Local {
-            return;
-        }
-        self.lazy_locals -= 1;
-        let head = self.local_entry[entry.x as usize];
-        if head == at + 1 {
-            self.local_entry[entry.x as usize] = entry.bits as u32;
-            return;
-        }
-        // Entries of a local above this one: those of the same few operands.
-        let mut above = head;
-        while above != 0 {
-            let next = self.stack[above as usize - 1].bits as u32;
-            if next == at + 1 {
-                self.stack[above as usize - 1].bits = entry.bits;
-                return;
-            }
-            above = next;
-        }
     }
 
     /// Puts all entries that are locals into their slots, since control flow begins that could

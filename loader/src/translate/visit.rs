@@ -68,9 +68,7 @@ unary! {
     visit_f64_trunc F64Trunc F64,
     visit_f64_nearest F64Nearest F64,
     visit_f64_sqrt F64Sqrt F64,
-    visit_i32_wrap_i64 I32WrapI64 I32,
     visit_i64_extend_i32_s I64ExtendI32S I64,
-    visit_i64_extend_i32_u I64ExtendI32U I64,
     visit_i32_trunc_f32_s I32TruncF32S I32,
     visit_i32_trunc_f32_u I32TruncF32U I32,
     visit_i32_trunc_f64_s I32TruncF64S I32,
@@ -97,10 +95,6 @@ unary! {
     visit_f64_convert_i64_s F64ConvertI64S F64,
     visit_f64_convert_i64_u F64ConvertI64U F64,
     visit_f64_promote_f32 F64PromoteF32 F64,
-    visit_i32_reinterpret_f32 I32ReinterpretF32 I32,
-    visit_i64_reinterpret_f64 I64ReinterpretF64 I64,
-    visit_f32_reinterpret_i32 F32ReinterpretI32 F32,
-    visit_f64_reinterpret_i64 F64ReinterpretI64 F64,
 }
 
 binary! {
@@ -199,6 +193,23 @@ stores! {
     visit_f64_store F64Store,
 }
 
+macro_rules! same_bits {
+    ($($visit:ident $ty:ident,)*) => {
+        impl Translator<'_> {
+            $(#[inline] pub(super) fn $visit(&mut self) { self.same_bits(Ty::$ty); })*
+        }
+    };
+}
+
+same_bits! {
+    // An i32 is zero-extended in its slot.
+    visit_i64_extend_i32_u I64,
+    visit_i32_reinterpret_f32 I32,
+    visit_i64_reinterpret_f64 I64,
+    visit_f32_reinterpret_i32 F32,
+    visit_f64_reinterpret_i64 F64,
+}
+
 impl Translator<'_> {
     #[inline]
     pub(super) fn visit_nop(&mut self) {}
@@ -228,6 +239,15 @@ impl Translator<'_> {
     pub(super) fn visit_f64_const(&mut self, value: Ieee64) {
         if self.reachable {
             self.push_const(Ty::F64, value.bits());
+        }
+    }
+
+    pub(super) fn visit_i32_wrap_i64(&mut self) {
+        match self.stack.last_mut() {
+            Some(entry) if self.reachable && entry.is_const() => {
+                (entry.ty, entry.bits) = (Ty::I32, u64::from(entry.bits as u32));
+            }
+            _ => self.unary(Op::I32WrapI64, Ty::I32),
         }
     }
 

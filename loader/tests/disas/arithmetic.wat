@@ -30,6 +30,10 @@
     (select (local.get 1) (f64.const 0) (i32.eqz (local.get 0)))
     (select (i64.const 1) (local.get 2) (local.get 0))
     (i32.eqz (i32.eqz (local.get 0))))
+  (func $conversions (param i32 i64 f64) (result i64 i32 i64)
+    (i64.add (i64.extend_i32_u (local.get 0)) (i64.reinterpret_f64 (local.get 2)))
+    (i32.add (i32.wrap_i64 (i64.shr_u (local.get 1) (i64.const 32))) (i32.wrap_i64 (local.get 1)))
+    (i64.const 1))
   (func $dropped (param i32)
     (drop (i32.add (local.get 0) (i32.const 1)))
     (drop (i32.div_u (local.get 0) (local.get 0))))
@@ -79,6 +83,12 @@
 ;;=     select s4, s4, s2, s0
 ;;=     i32_ne_imm s5, s0, 0
 ;;=     ret_n s3, 3
-;;= func 8 $dropped, 3 slots
+;;= func 8 $conversions, 6 slots
+;;=     i64_add s3, s0, s2
+;;=     i64_shr_u_imm s4, s1, 32
+;;=     i32_add s4, s1, s4
+;;=     const64s s5, 1
+;;=     ret_n s3, 3
+;;= func 9 $dropped, 3 slots
 ;;=     i32_div_u s1, s0, s0
 ;;=     ret

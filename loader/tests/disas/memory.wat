@@ -18,6 +18,11 @@
   (func $copies (param i32 i32)
     (i32.store offset=8 (local.get 0) (i32.load offset=4 (local.get 1)))
     (f64.store (local.get 0) (f64.load (local.get 1))))
+  (func $masks (param i32 i64) (result i32)
+    (i32.store8 (local.get 0) (i32.and (local.get 0) (i32.const 255)))
+    (i32.store16 (i32.wrap_i64 (local.get 1)) (i32.and (local.get 0) (i32.const 0x7fff)))
+    (i32.sub (i32.and (i32.load8_u (local.get 0)) (i32.const 255))
+      (i32.and (i32.const 0xfff) (i32.load16_u (local.get 0)))))
   (func $bulk (param i32)
     (memory.fill (local.get 0) (i32.const 0) (i32.const 100))
     (memory.copy 0 1 (local.get 0) (i32.const 0) (i32.const 100))
@@ -46,7 +51,17 @@
 ;;=     i32_load_store s0, 8, s1, 4
 ;;=     i64_load_store s0, 0, s1, 0
 ;;=     ret
-;;= func 3 $bulk, 4 slots
+;;= func 3 $masks, 5 slots
+;;=     i32_store8 s0, s0, 0
+;;=     i32_wrap_i64 s2, s1
+;;=     i32_and_imm s3, s0, 32767
+;;=     i32_store16 s2, s3, 0
+;;=     i32_load8_u s2, s0, 0
+;;=     i32_load16_u s4, s0, 0
+;;=     i32_and_imm s3, s4, 4095
+;;=     i32_sub s2, s2, s3
+;;=     ret_1 s2
+;;= func 4 $bulk, 4 slots
 ;;=     const32 s3, 100
 ;;=     const32 s2, 0
 ;;=     memory_fill s0, s2, s3, mem 0
