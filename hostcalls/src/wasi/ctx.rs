@@ -322,6 +322,11 @@ impl WasiCtxBuilder {
         self
     }
 
+    /// [`Self::build`], as `wasmtime-wasi` calls it.
+    pub fn build_p1(&mut self) -> WasiCtx {
+        self.build()
+    }
+
     /// Makes the context and leaves the builder as new.
     pub fn build(&mut self) -> WasiCtx {
         let b = core::mem::take(self);

@@ -198,6 +198,14 @@ fn no_sockets() {
     }
 }
 
+/// A store can go to another thread, and the context with it.
+#[test]
+fn can_be_sent() {
+    fn send<T: Send>() {}
+    send::<WasiCtx>();
+    send::<WasiCtxBuilder>();
+}
+
 #[test]
 fn all_of_preview1() {
     // With the two that end the guest, which the table leaves out.

@@ -249,6 +249,29 @@ fn interrupted() {
     late.join().unwrap();
 }
 
+/// Input that never comes.
+struct Never;
+
+impl StdinStream for Never {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        panic!("it was not ready");
+    }
+
+    fn ready(&self) -> Option<u64> {
+        None
+    }
+}
+
+#[test]
+fn interrupted_while_reading() {
+    let asked = AtomicU32::new(0);
+    let mut g = Guest::with(DirPerms::all(), FilePerms::all(), |b| {
+        b.stdin(Never).interrupt_waits(move || asked.fetch_add(1, Ordering::Relaxed) > 3)
+    });
+    assert_eq!(g.read(0, 1), Err(Errno::INTR));
+    assert_eq!(poll(&mut g, &[fd(1, 0, false)]), Err(Errno::INTR));
+}
+
 #[test]
 fn the_older_record() {
     let mut g = Guest::new();
