@@ -21,11 +21,11 @@ fn every_argument_of_every_function() {
             continue; // They take no pointer, but time and disk.
         }
         for unstable in [false, true] {
+            let mut g = Guest::new();
+            std::fs::write(g.host("file"), "some data").unwrap();
+            g.open("file", 0, READ | WRITE).unwrap();
+            g.open(".", DIRECTORY, 0).unwrap();
             for (at, fd) in (0..count).flat_map(|at| [0, 1, ROOT, 4, 5].map(|fd| (at, fd))) {
-                let mut g = Guest::new();
-                std::fs::write(g.host("file"), "some data").unwrap();
-                g.open("file", 0, READ | WRITE).unwrap();
-                g.open(".", DIRECTORY, 0).unwrap();
                 for value in bad {
                     // A path, an iovec and small numbers are plausible at
                     // the addresses that the other arguments name.
