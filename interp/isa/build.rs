@@ -134,6 +134,7 @@ fn expand(row: &str, section: &str, doc: &str, rows: &mut Vec<Row>) {
     }
     let links: Vec<(&'static str, String)> = forms[1..].iter().map(|(s, ..)| (if s == "_imm" { "imm" } else { "rimm" }, format!("{name}{s}"))).collect();
     let negated = rest.iter().position(|w| *w == "not").map(|i| rest[i + 1].to_string());
+    let mut selections = Vec::new();
     for (suffix, operands, effect) in forms {
         let mut r = base.clone();
         r.name = format!("{name}{suffix}");
@@ -146,6 +147,18 @@ fn expand(row: &str, section: &str, doc: &str, rows: &mut Vec<Row>) {
             r.effect = format!("({{ {effect} }}) as u32");
             r.operands.insert(0, Operand { name: "dst".into(), role: "out".into(), ty: "u32".into() });
             r.links.push(("branch", format!("br_{name}{suffix}")));
+            if selects(&name) {
+                r.links.push(("select", format!("select_{name}{suffix}")));
+                let mut sel = base.clone();
+                sel.kind = "value".into();
+                sel.name = format!("select_{name}{suffix}");
+                sel.doc = format!("`dst = if {} {{ x }} else {{ y }}`.", last_expr(&effect));
+                sel.operands = operands.clone();
+                sel.operands.insert(0, op("dst", "out", "u64"));
+                sel.operands.extend([op("x", "in", "u64"), op("y", "in", "u64")]);
+                sel.effect = format!("let cond = {{ {effect} }}; if cond {{ x }} else {{ y }}");
+                selections.push(sel);
+            }
             if let Some(neg) = &negated {
                 r.links.push(("negated", format!("{neg}{suffix}")));
                 r.links.push(("branch_not", format!("br_{neg}{suffix}")));
@@ -173,6 +186,12 @@ fn expand(row: &str, section: &str, doc: &str, rows: &mut Vec<Row>) {
             rows.push(r);
         }
     }
+    rows.extend(selections);
+}
+
+/// The comparisons that `select` is fused with; the others are these with operands or values exchanged.
+fn selects(name: &str) -> bool {
+    matches!(name, "i32_eq" | "i32_lt_s" | "i32_lt_u" | "i32_gt_s" | "i32_gt_u" | "i64_eq" | "i64_lt_s" | "i64_lt_u" | "f32_lt" | "f64_lt")
 }
 
 fn last_expr(effect: &str) -> &str {
@@ -194,14 +213,26 @@ fn expand_load(base: Row, rest: &[&str], map: &str, rows: &mut Vec<Row>) {
         r.operands = operands;
         r.effect = format!("let v: {mem} = {address}; {map}");
         if suffix.is_empty() {
-            r.links = ["add", "addi", "mem"].iter().map(|s| (*s, format!("{}_{s}", base.name))).collect();
+            r.links = ["add", "addi", "abs", "mem"].iter().map(|s| (*s, format!("{}_{s}", base.name))).collect();
+            if indexed(&base.name) {
+                r.links.push(("add_shl", format!("{}_add_shl", base.name)));
+            }
         }
         rows.push(r);
     };
     push("", "Address: `addr + offset` in memory 0.", vec![dst.clone(), op("addr", "in", "u32"), op("offset", "imm", "u32")], "@load(addr as u64 + offset as u64)");
     push("_add", "Address: `(a + b) mod 2^32 + offset` in memory 0.", vec![dst.clone(), op("a", "in", "u32"), op("b", "in", "u32"), op("offset", "imm", "u16")], "@load(a.wrapping_add(b) as u64 + offset as u64)");
     push("_addi", "Address: `(a + imm) mod 2^32` in memory 0.", vec![dst.clone(), op("a", "in", "u32"), op("imm", "imm", "i32")], "@load(a.wrapping_add(imm as u32) as u64)");
+    push("_abs", "Address: `addr` in memory 0.", vec![dst.clone(), op("addr", "imm", "u32")], "@load(addr as u64)");
+    if indexed(&base.name) {
+        push("_add_shl", "Address: `(a + (b << k)) mod 2^32 + offset` in memory 0.", vec![dst.clone(), op("a", "in", "u32"), op("b", "in", "u32"), op("k", "imm", "u16"), op("offset", "imm", "u16")], "@load(a.wrapping_add(b.wrapping_shl(k as u32)) as u64 + offset as u64)");
+    }
     push("_mem", "Address: `addr + offset` in memory `mem`.", vec![dst, op("addr", "in", "u32"), op("offset", "imm", "u32"), op("mem", "mem", "u16")], "@load_mem(mem, addr as u64 + offset as u64)");
+}
+
+/// The loads and stores that index arrays of 2, 4 or 8 bytes an element have a form for it.
+fn indexed(name: &str) -> bool {
+    matches!(name, "i32_load" | "i64_load" | "f32_load" | "f64_load" | "i32_load16_u" | "i32_load16_s" | "i32_store" | "i64_store" | "f32_store" | "f64_store" | "i32_store16")
 }
 
 fn expand_store(base: Row, rest: &[&str], map: &str, rows: &mut Vec<Row>) {
@@ -216,8 +247,11 @@ fn expand_store(base: Row, rest: &[&str], map: &str, rows: &mut Vec<Row>) {
         r.operands = operands;
         r.effect = format!("let v = val{conv}; let v: {mem} = {{ {map} }}; {address}");
         if suffix.is_empty() {
-            let forms: &[&'static str] = if int { &["imm", "add", "addi", "mem"] } else { &["add", "addi", "mem"] };
+            let forms: &[&'static str] = if int { &["imm", "add", "addi", "abs", "mem"] } else { &["add", "addi", "abs", "mem"] };
             r.links = forms.iter().map(|s| (*s, format!("{}_{s}", base.name))).collect();
+            if indexed(&base.name) {
+                r.links.push(("add_shl", format!("{}_add_shl", base.name)));
+            }
         }
         rows.push(r);
     };
@@ -227,6 +261,10 @@ fn expand_store(base: Row, rest: &[&str], map: &str, rows: &mut Vec<Row>) {
     }
     push("_add", "Address: `(a + b) mod 2^32 + offset` in memory 0.", vec![op("a", "in", "u32"), op("b", "in", "u32"), val.clone(), op("offset", "imm", "u16")], "", "@store(a.wrapping_add(b) as u64 + offset as u64, v)");
     push("_addi", "Address: `(a + imm) mod 2^32` in memory 0.", vec![op("a", "in", "u32"), op("imm", "imm", "i32"), val.clone()], "", "@store(a.wrapping_add(imm as u32) as u64, v)");
+    push("_abs", "Address: `addr` in memory 0.", vec![op("addr", "imm", "u32"), val.clone()], "", "@store(addr as u64, v)");
+    if indexed(&base.name) {
+        push("_add_shl", "Address: `(a + (b << k)) mod 2^32 + offset` in memory 0.", vec![op("a", "in", "u32"), op("b", "in", "u32"), val.clone(), op("k", "imm", "u16"), op("offset", "imm", "u16")], "", "@store(a.wrapping_add(b.wrapping_shl(k as u32)) as u64 + offset as u64, v)");
+    }
     push("_mem", "Address: `addr + offset` in memory `mem`.", vec![op("addr", "in", "u32"), val, op("offset", "imm", "u32"), op("mem", "mem", "u16")], "", "@store_mem(mem, addr as u64 + offset as u64, v)");
 }
 
@@ -316,7 +354,10 @@ fn lookups(rows: &[Row], w: &mut String) {
         ("negated", "The comparison that holds exactly if this one does not."),
         ("add", "The load or store whose address is the sum of two slots."),
         ("addi", "The load or store whose address is a slot plus an immediate, wrapping."),
+        ("abs", "The load or store whose address is an immediate."),
+        ("add_shl", "The load or store whose address is a slot plus another one, shifted left."),
         ("mem", "The load or store in any memory."),
+        ("select", "The `select` whose condition is this comparison."),
     ] {
         let table = relation.to_uppercase();
         writeln!(w, "static {table}_FORM: [u16; OP_COUNT] = [").unwrap();
