@@ -99,17 +99,14 @@ impl LoadError {
 
 impl From<wasmparser::Error> for LoadError {
     fn from(error: wasmparser::Error) -> Self {
-        let kind = match error
+        let feature = error
             .missing_wasm_feature()
             .and_then(crate::options::feature_name)
-        {
-            Some(feature) => LoadErrorKind::Feature {
-                feature,
-                message: error.message().into(),
-            },
-            None => LoadErrorKind::Invalid {
-                message: error.message().into(),
-            },
+            .or_else(|| crate::options::feature_in_message(error.message()));
+        let message = error.message().into();
+        let kind = match feature {
+            Some(feature) => LoadErrorKind::Feature { feature, message },
+            None => LoadErrorKind::Invalid { message },
         };
         Self {
             offset: error.offset(),

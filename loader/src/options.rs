@@ -69,6 +69,19 @@ pub(crate) fn feature_name(feature: WasmFeatures) -> Option<&'static str> {
     Some(name)
 }
 
+/// The feature that a message says must be enabled, where the parser says it only there.
+pub(crate) fn feature_in_message(message: &str) -> Option<&'static str> {
+    let (before, _) = message.split_once(" must be enabled")?;
+    let before = before
+        .trim_start_matches("the ")
+        .trim_end_matches(" proposal")
+        .replace(' ', "-");
+    FEATURE_NAMES
+        .iter()
+        .find(|(name, _)| *name == before)
+        .map(|(name, _)| *name)
+}
+
 /// Names of the features that a core module can ask for.
 pub const FEATURE_NAMES: &[(&str, WasmFeatures)] = &[
     ("mutable-global", WasmFeatures::MUTABLE_GLOBAL),

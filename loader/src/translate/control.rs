@@ -539,19 +539,15 @@ impl Translator<'_> {
         let fused = match (op, not) {
             (Op::I32Eqz, not) => {
                 let [_, _, a, ..] = self.take_last().units;
-                // The negation of a comparison of floats, which has no opposite.
-                if let Some(of) = self.opcode_at(self.last).filter(|_| self.last != NONE)
-                    && self.asm.code[self.last as usize + 1] == a
+                // The negation of something that itself merges with a branch.
+                if self.last != NONE
                     && u32::from(a) >= self.n_locals
-                    && of.len() == 4
-                    && let Some(fused) = if not {
-                        of.branch_form()
-                    } else {
-                        of.branch_not_form()
-                    }
+                    && self.asm.code[self.last as usize + 1] == a
+                    && let Some(op) = self.opcode_at(self.last)
+                    && op != Op::I32Eqz
+                    && let Some(pos) = self.fused_branch(op, !not, l, h)
                 {
-                    let [_, _, a, b, ..] = self.take_last().units;
-                    return Some(self.put(&mut [fused as u16, a, b, l, h]));
+                    return Some(pos);
                 }
                 let fused = if not { Op::BrNez } else { Op::BrEqz };
                 return Some(self.put(&mut [fused as u16, a, l, h]));

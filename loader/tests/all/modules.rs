@@ -90,6 +90,7 @@ fn errors_have_offsets_and_names() {
     assert_eq!(feature("(module (tag))"), "exceptions");
     assert_eq!(feature("(module (memory 1 1 shared))"), "threads");
     assert_eq!(feature("(module (type (struct)))"), "gc");
+    assert_eq!(feature("(module (type (sub (func))))"), "gc");
     assert_eq!(
         feature("(module (func (param (ref func))))"),
         "function-references"

@@ -19,6 +19,10 @@
       (br_if 0 (i32.eqz (f32.lt (local.get 0) (local.get 1))))
       (br_if 0 (f32.eq (local.get 0) (local.get 1)))
       unreachable))
+  (func $bit_not_set (param i32)
+    (block
+      (br_if 0 (i32.eqz (i32.and (local.get 0) (i32.const 4))))
+      (if (i32.eqz (i32.and (local.get 0) (i32.const 8))) (then unreachable))))
   (func $br_if_with_value (param i32 i32) (result i32)
     (i32.add
       (i32.const 100)
@@ -84,7 +88,13 @@
 ;;=     unreachable
 ;;= @11:
 ;;=     ret
-;;= func 4 $br_if_with_value, 6 slots
+;;= func 4 $bit_not_set, 3 slots
+;;=     br_i32_test_not s0, 4, @11
+;;=     br_i32_test s0, 8, @11
+;;=     unreachable
+;;= @11:
+;;=     ret
+;;= func 5 $br_if_with_value, 6 slots
 ;;=     br_i32_test_not s0, 4, @12
 ;;=     const32 s3, 7
 ;;=     br @27
@@ -96,7 +106,7 @@
 ;;= @27:
 ;;=     i32_add_imm s2, s3, 100
 ;;=     ret_1 s2
-;;= func 5 $loop_parameter, 3 slots
+;;= func 6 $loop_parameter, 3 slots
 ;;=     const32 s1, 10
 ;;= @4:
 ;;=     i32_add_imm s0, s1, -1
@@ -104,7 +114,7 @@
 ;;=     copy_br s1, s0, @4
 ;;= @18:
 ;;=     ret_1 s0
-;;= func 6 $table, 2 slots
+;;= func 7 $table, 2 slots
 ;;=     br_table s0, 2
 ;;=     br @19
 ;;=     br @16
@@ -115,7 +125,7 @@
 ;;=     ret_imm 2
 ;;= @19:
 ;;=     ret_imm 3
-;;= func 7 $table_with_value, 4 slots
+;;= func 8 $table_with_value, 4 slots
 ;;=     const32 s2, 9
 ;;=     br_table s0, 2
 ;;=     br @17
@@ -130,15 +140,15 @@
 ;;= @29:
 ;;=     i32_shl_imm s1, s1, 1
 ;;=     ret_1 s1
-;;= func 8 $dead, 1 slots
+;;= func 9 $dead, 1 slots
 ;;=     const32 s0, 1
 ;;=     br @7
 ;;= @7:
 ;;=     ret_1 s0
-;;= func 9 $two_results, 4 slots
+;;= func 10 $two_results, 4 slots
 ;;=     copy2 s2, s1, s3, s0
 ;;=     ret_n s2, 2
-;;= func 10 $return_if, 4 slots
+;;= func 11 $return_if, 4 slots
 ;;=     br_i32_eq s0, s1, @7
 ;;=     ret_1 s0
 ;;= @7:
