@@ -33,7 +33,7 @@ trait Source: Sized {
 /// A span of addresses from one of the backends.
 pub(crate) struct Block {
     source: AnySource,
-    span: usize,
+    span: u64,
 }
 
 enum AnySource {
@@ -45,14 +45,14 @@ enum AnySource {
 impl Block {
     /// Takes `span` bytes of addresses, none of them accessible as yet.
     pub(crate) fn reserve(backend: Backend, span: u64) -> Result<Self, ArenaError> {
-        let span = usize::try_from(span).map_err(|_| ArenaError::TooLarge)?;
-        if isize::try_from(span).is_err() {
-            return Err(ArenaError::TooLarge);
-        }
+        let bytes = || match usize::try_from(span) {
+            Ok(bytes) if isize::try_from(bytes).is_ok() => Ok(bytes),
+            _ => Err(ArenaError::TooLarge),
+        };
         let source = match backend {
-            Backend::Heap => AnySource::Heap(HeapBlock::reserve(span)?),
+            Backend::Heap => AnySource::Heap(HeapBlock::reserve(bytes()?)?),
             #[cfg(all(unix, target_pointer_width = "64", not(miri)))]
-            Backend::Reserved => AnySource::Reserved(ReservedBlock::reserve(span)?),
+            Backend::Reserved => AnySource::Reserved(ReservedBlock::reserve(bytes()?)?),
             _ => return Err(ArenaError::BackendUnavailable),
         };
         Ok(Self { source, span })
@@ -78,7 +78,7 @@ impl Block {
 
     /// Length in bytes.
     pub(crate) fn span(&self) -> u64 {
-        self.span as u64
+        self.span
     }
 
     /// Makes `start..end` accessible. Bytes that were never written read as zero.
