@@ -300,6 +300,15 @@ impl Translator<'_> {
             _ => None,
         };
         let Some(form) = form else { return false };
+        // The sum may have read the slot that the value now has: then it cannot come later.
+        let by_slots = form == op.add_form().unwrap_or(form);
+        let operands = &self.asm.code[sum as usize + 2..];
+        let value_slot = self.temp(value.1);
+        if value.0.kind != Kind::Local
+            && (operands[0] == value_slot || (by_slots && operands[1] == value_slot))
+        {
+            return false;
+        }
         let made_value = made_value.then(|| self.take_last());
         let [opcode, _, a, b, high, ..] = self.take_last().units;
         self.bring_back(made_value);

@@ -15,6 +15,13 @@
     (f32.store (i32.add (local.get 0) (local.get 1)) (local.get 2))
     (i32.store (i32.add (local.get 0) (i32.const 12)) (i32.xor (local.get 0) (local.get 1)))
     (i64.store 1 (local.get 0) (i64.const 1)))
+  (func $sum_of_temporaries (param i32 i32)
+    (i32.store
+      (i32.add (i32.load (local.get 0)) (i32.load (local.get 1)))
+      (i32.load8_u (local.get 1)))
+    (f64.store
+      (i32.add (i32.load (local.get 0)) (i32.load (local.get 1)))
+      (f64.const 1)))
   (func $copies (param i32 i32)
     (i32.store offset=8 (local.get 0) (i32.load offset=4 (local.get 1)))
     (f64.store (local.get 0) (f64.load (local.get 1))))
@@ -47,11 +54,23 @@
 ;;=     const64s s4, 1
 ;;=     i64_store_mem s0, s4, 0, mem 1
 ;;=     ret
-;;= func 2 $copies, 4 slots
+;;= func 2 $sum_of_temporaries, 4 slots
+;;=     i32_load s2, s0, 0
+;;=     i32_load s3, s1, 0
+;;=     i32_add s2, s3, s2
+;;=     i32_load8_u s3, s1, 0
+;;=     i32_store s2, s3, 0
+;;=     i32_load s2, s0, 0
+;;=     i32_load s3, s1, 0
+;;=     i32_add s2, s3, s2
+;;=     const64 s3, 4607182418800017408
+;;=     i64_store s2, s3, 0
+;;=     ret
+;;= func 3 $copies, 4 slots
 ;;=     i32_load_store s0, 8, s1, 4
 ;;=     i64_load_store s0, 0, s1, 0
 ;;=     ret
-;;= func 3 $masks, 5 slots
+;;= func 4 $masks, 5 slots
 ;;=     i32_store8 s0, s0, 0
 ;;=     i32_wrap_i64 s2, s1
 ;;=     i32_and_imm s3, s0, 32767
@@ -61,7 +80,7 @@
 ;;=     i32_and_imm s3, s4, 4095
 ;;=     i32_sub s2, s2, s3
 ;;=     ret_1 s2
-;;= func 4 $bulk, 4 slots
+;;= func 5 $bulk, 4 slots
 ;;=     const32 s3, 100
 ;;=     const32 s2, 0
 ;;=     memory_fill s0, s2, s3, mem 0
