@@ -1,0 +1,85 @@
+//! Runs WebAssembly test scripts (`.wast`) on sheave: `sheave wast` and `tests/spec.rs` are thin shells over [`run`].
+//!
+//! Every file gets an engine and a store of its own. A script goes on after a failure, so that one bug costs one
+//! failure and not the rest of its file. What counts is the assertions; a directive that is not one (a module, an
+//! `invoke`) counts only when it fails.
+#![forbid(unsafe_code)]
+
+mod features;
+mod script;
+mod spectest;
+mod value;
+
+pub use features::{FeatureError, Features};
+pub use sheave::Executor;
+
+use core::fmt;
+use wast::lexer::Lexer;
+use wast::parser::{self, ParseBuffer};
+
+/// How to run scripts.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Which features are on; `None` is the engine's defaults.
+    pub features: Option<Features>,
+    /// Which executor to use; `None` is the engine's default.
+    pub executor: Option<Executor>,
+}
+
+/// What became of one script.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Assertions that held.
+    pub passed: usize,
+    /// What went wrong, in the order of the script.
+    pub failures: Vec<Failure>,
+}
+
+/// One directive that did not do what the script says.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// Line of the directive, from 1.
+    pub line: usize,
+    /// What happened instead.
+    pub message: String,
+}
+
+impl Report {
+    /// Whether nothing went wrong.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.failures.is_empty()
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.message)
+    }
+}
+
+/// Runs one script, given as text.
+#[must_use]
+pub fn run(text: &str, options: &Options) -> Report {
+    let mut lexer = Lexer::new(text);
+    lexer.allow_confusing_unicode(true);
+    let parsed = ParseBuffer::new_with_lexer(lexer);
+    let script = match &parsed {
+        Ok(buffer) => parser::parse::<wast::Wast<'_>>(buffer),
+        Err(error) => return unreadable(text, error),
+    };
+    match script {
+        Ok(script) => script::run(text, script, options),
+        Err(error) => unreadable(text, &error),
+    }
+}
+
+fn unreadable(text: &str, error: &wast::Error) -> Report {
+    Report {
+        passed: 0,
+        failures: vec![Failure {
+            line: error.span().linecol_in(text).0 + 1,
+            message: format!("cannot parse the script: {}", error.message()),
+        }],
+    }
+}

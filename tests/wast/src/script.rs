@@ -1,0 +1,323 @@
+//! Executes the directives of one script, in order, on one store.
+
+use crate::{Failure, Options, Report, spectest, value};
+use sheave::{Engine, Error, Extern, Instance, Linker, Module, Store, Trap, Val};
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use wast::{QuoteWat, Wast, WastDirective, WastExecute, WastInvoke, WastRet, Wat, token::Id};
+
+/// What a directive came to: `Err` says what went wrong.
+type Outcome<T = ()> = Result<T, String>;
+
+/// What running something in the engine came to: `Err` is the engine's error.
+type Ran = Result<Vec<Val>, Error>;
+
+pub(crate) fn run(text: &str, script: Wast<'_>, options: &Options) -> Report {
+    let mut report = Report::default();
+    let mut runner = match Runner::new(options) {
+        Ok(runner) => runner,
+        Err(error) => {
+            report.failures.push(Failure {
+                line: 1,
+                message: format!("cannot set up: {error}"),
+            });
+            return report;
+        }
+    };
+    for directive in script.directives {
+        let line = directive.span().linecol_in(text).0 + 1;
+        let asserts = is_assertion(&directive);
+        // A panic is a bug of the engine like any other: this directive fails, the others still count.
+        let outcome = catch_unwind(AssertUnwindSafe(|| runner.directive(directive)))
+            .unwrap_or_else(|panic| Err(format!("panic: {}", panic_text(&*panic))));
+        match outcome {
+            Ok(()) => report.passed += usize::from(asserts),
+            Err(message) => report.failures.push(Failure { line, message }),
+        }
+    }
+    report
+}
+
+fn is_assertion(directive: &WastDirective<'_>) -> bool {
+    !matches!(
+        directive,
+        WastDirective::Module(_)
+            | WastDirective::ModuleDefinition(_)
+            | WastDirective::ModuleInstance { .. }
+            | WastDirective::Register { .. }
+            | WastDirective::Invoke(_)
+            | WastDirective::Thread(_)
+            | WastDirective::Wait { .. }
+    )
+}
+
+fn panic_text(panic: &(dyn core::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref().copied())
+        .unwrap_or("not a text")
+}
+
+struct Runner {
+    engine: Engine,
+    store: Store<()>,
+    linker: Linker<()>,
+    /// Instances by the script's names for them.
+    instances: HashMap<String, Instance>,
+    /// The instance that directives without a name mean; `None` after one that failed to come up.
+    current: Option<Instance>,
+    /// Definitions by the script's names for them, and the last one.
+    definitions: HashMap<String, Module>,
+    last_definition: Option<Module>,
+}
+
+impl Runner {
+    fn new(options: &Options) -> Result<Self, Error> {
+        let engine = Engine::new(&options.config())?;
+        let mut store = Store::new(&engine, ());
+        let mut linker = Linker::new(&engine);
+        linker.allow_shadowing(true);
+        spectest::define(&mut linker, &mut store)?;
+        Ok(Self {
+            engine,
+            store,
+            linker,
+            instances: HashMap::new(),
+            current: None,
+            definitions: HashMap::new(),
+            last_definition: None,
+        })
+    }
+
+    fn directive(&mut self, directive: WastDirective<'_>) -> Outcome {
+        match directive {
+            WastDirective::Module(module) => self.module(module),
+            WastDirective::ModuleDefinition(module) => self.define(module),
+            WastDirective::ModuleInstance {
+                instance, module, ..
+            } => self.instance_of(instance, module),
+            WastDirective::Register { name, module, .. } => self.register(name, module),
+            WastDirective::Invoke(invoke) => {
+                let ran = self.invoke(&invoke)?;
+                ran.map(drop).map_err(|error| describe(&error))
+            }
+            WastDirective::AssertReturn { exec, results, .. } => self.assert_return(exec, &results),
+            WastDirective::AssertTrap { exec, message, .. } => {
+                let ran = self.execute(exec)?;
+                expect_trap(ran, message)
+            }
+            WastDirective::AssertExhaustion { call, message, .. } => {
+                let ran = self.invoke(&call)?;
+                expect_trap(ran, message)
+            }
+            WastDirective::AssertMalformed {
+                module, message, ..
+            }
+            | WastDirective::AssertInvalid {
+                module, message, ..
+            }
+            | WastDirective::AssertMalformedCustom {
+                module, message, ..
+            }
+            | WastDirective::AssertInvalidCustom {
+                module, message, ..
+            } => self.expect_rejected(module, message),
+            WastDirective::AssertUnlinkable {
+                module, message, ..
+            } => self.expect_unlinkable(module, message),
+            WastDirective::AssertException { .. } => {
+                Err("assert_exception is not supported".into())
+            }
+            WastDirective::AssertSuspension { .. } => {
+                Err("assert_suspension is not supported".into())
+            }
+            WastDirective::Thread(_) | WastDirective::Wait { .. } => {
+                Err("threads are not supported".into())
+            }
+        }
+    }
+
+    // ---- modules and instances ----
+
+    fn compile(&self, mut module: QuoteWat<'_>) -> Outcome<Module> {
+        let bytes = module.encode().map_err(|error| error.message())?;
+        Module::new(&self.engine, bytes).map_err(|error| describe(&error))
+    }
+
+    fn module(&mut self, module: QuoteWat<'_>) -> Outcome {
+        let name = module.name();
+        self.current = None;
+        if let Some(name) = name {
+            // The name must not go on meaning an older instance if this one fails to come up.
+            self.instances.remove(name.name());
+        }
+        let module = self.compile(module)?;
+        self.bring_up(name, &module)
+    }
+
+    fn bring_up(&mut self, name: Option<Id<'_>>, module: &Module) -> Outcome {
+        let instance = self.linker.instantiate(&mut self.store, module);
+        let instance = instance.map_err(|error| describe(&error))?;
+        if let Some(name) = name {
+            self.instances.insert(name.name().to_owned(), instance);
+        }
+        self.current = Some(instance);
+        Ok(())
+    }
+
+    fn define(&mut self, module: QuoteWat<'_>) -> Outcome {
+        let name = module.name();
+        self.last_definition = None;
+        let module = self.compile(module)?;
+        if let Some(name) = name {
+            self.definitions
+                .insert(name.name().to_owned(), module.clone());
+        }
+        self.last_definition = Some(module);
+        Ok(())
+    }
+
+    fn instance_of(&mut self, instance: Option<Id<'_>>, module: Option<Id<'_>>) -> Outcome {
+        let module = match module {
+            Some(name) => self.definitions.get(name.name()),
+            None => self.last_definition.as_ref(),
+        };
+        let module = module.ok_or("no such module definition")?.clone();
+        self.current = None;
+        self.bring_up(instance, &module)
+    }
+
+    fn register(&mut self, name: &str, module: Option<Id<'_>>) -> Outcome {
+        let instance = self.instance(module)?;
+        let linked = self.linker.instance(&mut self.store, name, instance);
+        linked.map(drop).map_err(|error| describe(&error))
+    }
+
+    fn instance(&self, name: Option<Id<'_>>) -> Outcome<Instance> {
+        match name {
+            Some(name) => {
+                let instance = self.instances.get(name.name()).copied();
+                instance.ok_or_else(|| format!("no instance named ${}", name.name()))
+            }
+            None => self.current.ok_or_else(|| "no current instance".into()),
+        }
+    }
+
+    // ---- actions ----
+
+    fn execute(&mut self, exec: WastExecute<'_>) -> Outcome<Ran> {
+        match exec {
+            WastExecute::Invoke(invoke) => self.invoke(&invoke),
+            WastExecute::Wat(module) => {
+                let module = self.compile(QuoteWat::Wat(module))?;
+                let instance = self.linker.instantiate(&mut self.store, &module);
+                Ok(instance.map(|_| Vec::new()))
+            }
+            WastExecute::Get { module, global, .. } => {
+                let instance = self.instance(module)?;
+                match instance.get_export(&mut self.store, global) {
+                    Some(Extern::Global(global)) => Ok(Ok(vec![global.get(&mut self.store)])),
+                    _ => Err(format!("no global {global:?} is exported")),
+                }
+            }
+        }
+    }
+
+    fn invoke(&mut self, invoke: &WastInvoke<'_>) -> Outcome<Ran> {
+        let instance = self.instance(invoke.module)?;
+        let name = invoke.name;
+        let func = instance.get_func(&mut self.store, name);
+        let func = func.ok_or_else(|| format!("no function {name:?} is exported"))?;
+        let mut args = Vec::new();
+        for arg in &invoke.args {
+            args.push(value::argument(&mut self.store, arg)?);
+        }
+        let mut results = vec![Val::I32(0); func.ty(&self.store).results().len()];
+        let called = func.call(&mut self.store, &args, &mut results);
+        Ok(called.map(|()| results))
+    }
+
+    // ---- assertions ----
+
+    fn assert_return(&mut self, exec: WastExecute<'_>, expected: &[WastRet<'_>]) -> Outcome {
+        let results = self.execute(exec)?.map_err(|error| describe(&error))?;
+        value::match_results(&self.store, &results, expected)
+    }
+
+    fn expect_rejected(&self, module: QuoteWat<'_>, message: &str) -> Outcome {
+        match self.compile(module) {
+            Err(_) => Ok(()),
+            Ok(_) => Err(format!("module accepted, expected {message:?}")),
+        }
+    }
+
+    fn expect_unlinkable(&mut self, module: Wat<'_>, message: &str) -> Outcome {
+        let module = self.compile(QuoteWat::Wat(module))?;
+        match self.linker.instantiate(&mut self.store, &module) {
+            Ok(_) => Err(format!("module linked, expected {message:?}")),
+            Err(error) if error.downcast_ref::<Trap>().is_some() => Err(format!(
+                "trapped, expected not to link with {message:?}: {}",
+                describe(&error)
+            )),
+            Err(error) => {
+                let text = describe(&error);
+                if text.contains(message) {
+                    Ok(())
+                } else {
+                    wrong_message(&text, message)
+                }
+            }
+        }
+    }
+}
+
+fn expect_trap(ran: Ran, message: &str) -> Outcome {
+    let error = match ran {
+        Ok(_) => return Err(format!("returned, expected the trap {message:?}")),
+        Err(error) => error,
+    };
+    let Some(trap) = error.downcast_ref::<Trap>() else {
+        let text = describe(&error);
+        return Err(format!(
+            "an error that is no trap, expected {message:?}: {text}"
+        ));
+    };
+    if spec_texts(*trap).iter().any(|text| is_trap(text, message)) {
+        return Ok(());
+    }
+    wrong_message(&trap.to_string(), message)
+}
+
+/// The texts by which scripts know this trap; the engine's own are those of Wasmtime.
+fn spec_texts(trap: Trap) -> &'static [&'static str] {
+    match trap {
+        Trap::Unreachable => &["unreachable"],
+        Trap::MemoryOutOfBounds => &["out of bounds memory access"],
+        Trap::TableOutOfBounds => &["out of bounds table access", "undefined element"],
+        Trap::IndirectCallToNull => &["uninitialized element"],
+        Trap::BadSignature => &["indirect call type mismatch"],
+        Trap::IntegerOverflow => &["integer overflow"],
+        Trap::IntegerDivisionByZero => &["integer divide by zero"],
+        Trap::BadConversionToInteger => &["invalid conversion to integer"],
+        Trap::StackOverflow => &["call stack exhausted"],
+        Trap::NullReference => &["null reference", "null function reference"],
+        _ => &[],
+    }
+}
+
+/// Whether a trap of this text is the one the script means. Scripts give a prefix of the text, except that some say
+/// which element is uninitialised.
+fn is_trap(text: &str, message: &str) -> bool {
+    text.starts_with(message)
+        || message
+            .strip_prefix(text)
+            .is_some_and(|rest| rest.trim().parse::<u32>().is_ok())
+}
+
+fn wrong_message(text: &str, message: &str) -> Outcome {
+    Err(format!("expected {message:?}, got {text:?}"))
+}
+
+/// An error with its causes on one line.
+fn describe(error: &Error) -> String {
+    format!("{error:#}").replace('\n', " ")
+}

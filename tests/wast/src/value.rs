@@ -1,0 +1,125 @@
+//! Script values: arguments made from them, results matched against them.
+
+use sheave::{ExternRef, Store, Val};
+use wast::core::{AbstractHeapType, HeapType, NanPattern, WastArgCore, WastRetCore};
+use wast::token::{F32, F64};
+use wast::{WastArg, WastRet};
+
+/// The value of an argument.
+pub(crate) fn argument(store: &mut Store<()>, arg: &WastArg<'_>) -> Result<Val, String> {
+    let WastArg::Core(arg) = arg else {
+        return Err("component values are not supported".into());
+    };
+    Ok(match arg {
+        WastArgCore::I32(x) => Val::I32(*x),
+        WastArgCore::I64(x) => Val::I64(*x),
+        WastArgCore::F32(x) => Val::F32(x.bits),
+        WastArgCore::F64(x) => Val::F64(x.bits),
+        WastArgCore::RefNull(heap) => match abstract_heap_type(heap) {
+            Some(AbstractHeapType::Func | AbstractHeapType::NoFunc) => Val::FuncRef(None),
+            Some(AbstractHeapType::Extern | AbstractHeapType::NoExtern) => Val::ExternRef(None),
+            _ => return Err(format!("a null of type {heap:?} is not supported")),
+        },
+        WastArgCore::RefExtern(n) => {
+            Val::ExternRef(Some(ExternRef::new(store, *n).map_err(|e| e.to_string())?))
+        }
+        WastArgCore::V128(_) | WastArgCore::RefHost(_) => {
+            return Err(format!("the argument {arg:?} is not supported"));
+        }
+    })
+}
+
+/// Whether these results are the expected ones; if not, says how they differ.
+pub(crate) fn match_results(
+    store: &Store<()>,
+    actual: &[Val],
+    expected: &[WastRet<'_>],
+) -> Result<(), String> {
+    if actual.len() != expected.len() {
+        let (got, want) = (actual.len(), expected.len());
+        return Err(format!("got {got} results, expected {want}"));
+    }
+    for (index, (actual, expected)) in actual.iter().zip(expected).enumerate() {
+        let WastRet::Core(expected) = expected else {
+            return Err("component values are not supported".into());
+        };
+        if !matches(store, actual, expected)? {
+            let actual = show(actual);
+            return Err(format!("result {index} is {actual}, expected {expected:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn matches(store: &Store<()>, actual: &Val, expected: &WastRetCore<'_>) -> Result<bool, String> {
+    Ok(match (expected, actual) {
+        (WastRetCore::Either(cases), actual) => {
+            for case in cases {
+                if matches(store, actual, case)? {
+                    return Ok(true);
+                }
+            }
+            false
+        }
+        (WastRetCore::I32(want), Val::I32(got)) => want == got,
+        (WastRetCore::I64(want), Val::I64(got)) => want == got,
+        (WastRetCore::F32(want), Val::F32(got)) => matches_f32(*got, want),
+        (WastRetCore::F64(want), Val::F64(got)) => matches_f64(*got, want),
+        (WastRetCore::RefNull(None), Val::FuncRef(None) | Val::ExternRef(None)) => true,
+        (WastRetCore::RefNull(Some(heap)), Val::FuncRef(None)) => matches!(
+            abstract_heap_type(heap),
+            Some(AbstractHeapType::Func | AbstractHeapType::NoFunc)
+        ),
+        (WastRetCore::RefNull(Some(heap)), Val::ExternRef(None)) => matches!(
+            abstract_heap_type(heap),
+            Some(AbstractHeapType::Extern | AbstractHeapType::NoExtern)
+        ),
+        (WastRetCore::RefFunc(_), Val::FuncRef(Some(_))) => true,
+        (WastRetCore::RefExtern(None), Val::ExternRef(Some(_))) => true,
+        (WastRetCore::RefExtern(Some(want)), Val::ExternRef(Some(got))) => {
+            let data = got.data(store).map_err(|e| e.to_string())?;
+            data.downcast_ref::<u32>() == Some(want)
+        }
+        _ => false,
+    })
+}
+
+/// The canonical NaN has only the top bit of its payload set; an arithmetic NaN has at least that bit.
+/// Spec: canonical-nan.
+fn matches_f32(got: u32, want: &NanPattern<F32>) -> bool {
+    const CANONICAL: u32 = 0x7fc0_0000;
+    match want {
+        NanPattern::CanonicalNan => got & 0x7fff_ffff == CANONICAL,
+        NanPattern::ArithmeticNan => got & CANONICAL == CANONICAL,
+        NanPattern::Value(want) => got == want.bits,
+    }
+}
+
+fn matches_f64(got: u64, want: &NanPattern<F64>) -> bool {
+    const CANONICAL: u64 = 0x7ff8_0000_0000_0000;
+    match want {
+        NanPattern::CanonicalNan => got & 0x7fff_ffff_ffff_ffff == CANONICAL,
+        NanPattern::ArithmeticNan => got & CANONICAL == CANONICAL,
+        NanPattern::Value(want) => got == want.bits,
+    }
+}
+
+fn abstract_heap_type(heap: &HeapType<'_>) -> Option<AbstractHeapType> {
+    match heap {
+        HeapType::Abstract { ty, .. } => Some(*ty),
+        _ => None,
+    }
+}
+
+fn show(value: &Val) -> String {
+    match value {
+        Val::I32(x) => format!("i32 {x} ({x:#x})"),
+        Val::I64(x) => format!("i64 {x} ({x:#x})"),
+        Val::F32(bits) => format!("f32 {} ({bits:#010x})", f32::from_bits(*bits)),
+        Val::F64(bits) => format!("f64 {} ({bits:#018x})", f64::from_bits(*bits)),
+        Val::FuncRef(None) => "a null funcref".into(),
+        Val::FuncRef(Some(_)) => "a funcref".into(),
+        Val::ExternRef(None) => "a null externref".into(),
+        Val::ExternRef(Some(_)) => "an externref".into(),
+    }
+}
