@@ -93,8 +93,8 @@ pub fn verify(code: &[u16], frame_slots: u32, shape: FuncShape, module: &impl Mo
             }
             table_left -= 1;
         }
-        if i.op == Op::BrTable {
-            table_left = (i.raw(&i.op.def().operands[1]) as u32).saturating_add(1);
+        if matches!(i.op, Op::BrTable | Op::BrTableAdd) {
+            table_left = (i.get("n").unwrap_or(0) as u32).saturating_add(1);
         }
         check_operands(&i, frame_slots, shape, module).or_else(|kind| err(i.pos, kind))?;
         if i.label {
