@@ -15,6 +15,11 @@
 //! - A pointer that is not in the guest's memory is `EFAULT`. Nothing that a
 //!   guest passes makes a panic or an allocation larger than its memory.
 //!
+//! What `wasmtime-wasi` does otherwise: here `fd_allocate` makes room, the flags
+//! for synchronous writes hold, directories can be synced, rights can be given
+//! up, `poll_oneoff` reports an error of one descriptor in its event, and a
+//! listing is sorted by name.
+//!
 //! Descriptors can be inspected with [`WasiCtx::descriptors`], which says all
 //! that is needed to open them again.
 
