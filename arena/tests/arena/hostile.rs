@@ -99,7 +99,7 @@ fn a_forged_directory_is_an_error() {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: if cfg!(miri) { 8 } else { 500 },
+        cases: if cfg!(miri) { 4 } else { 500 },
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
