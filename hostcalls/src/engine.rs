@@ -49,6 +49,19 @@ impl Engine {
         &self.0.config
     }
 
+    /// The executor that runs its code.
+    pub fn executor(&self) -> sheave_interp::Executor {
+        self.0.space.executor()
+    }
+
+    /// Translates a module ahead, to the bytes of an image: see [`Module::serialize`](crate::Module::serialize).
+    ///
+    /// # Errors
+    /// If the module is invalid.
+    pub fn precompile_module(&self, bytes: &[u8]) -> Result<Vec<u8>> {
+        crate::Module::new(self, bytes)?.serialize()
+    }
+
     /// Whether both are the same engine.
     pub fn same(a: &Engine, b: &Engine) -> bool {
         Arc::ptr_eq(&a.0, &b.0)

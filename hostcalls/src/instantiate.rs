@@ -4,7 +4,7 @@ use core::marker::PhantomData;
 
 use anyhow::{anyhow, bail};
 use sheave_interp::{ElemSegment, FuncAddr, InstAddr, InstanceInit, LimitRequest, Trap};
-use sheave_loader::{ConstExpr, ConstOp, DataMode, ElementItems, ElementMode, ModuleInfo};
+use sheave_loader::{ConstExpr, ConstOp, DataMode, ElementItems, ElementMode};
 
 use crate::engine::Engine;
 use crate::externs::Extern;
@@ -121,7 +121,7 @@ pub(crate) fn instantiate<T: 'static>(store: &mut StoreInner<T>, module: &Module
     }
     let inst = store.opaque.vm.new_instance(init)?;
     store.opaque.instances.push(module.clone());
-    initialize(&mut store.opaque, inst, info)?;
+    initialize(&mut store.opaque, inst, module)?;
     let instance = Instance { store: store.opaque.id, addr: inst };
     if let Some(start) = info.start {
         let addr = store.opaque.vm.func_addr(inst, start)?;
@@ -131,7 +131,8 @@ pub(crate) fn instantiate<T: 'static>(store: &mut StoreInner<T>, module: &Module
 }
 
 /// Globals, then tables' initial values, then segments in order; each as a constant expression says.
-fn initialize(opaque: &mut StoreOpaque, inst: InstAddr, info: &ModuleInfo) -> Result<()> {
+fn initialize(opaque: &mut StoreOpaque, inst: InstAddr, module: &Module) -> Result<()> {
+    let info = module.loaded().info();
     for def in &info.global_defs {
         opaque.global_types.push(GlobalType(def.ty));
     }
@@ -172,10 +173,12 @@ fn initialize(opaque: &mut StoreOpaque, inst: InstAddr, info: &ModuleInfo) -> Re
         }
     }
     for (i, segment) in info.data.iter().enumerate() {
+        // Also of those that `memory.init` will want: an image is checked here.
+        let bytes = module.loaded().data(i as u32)?.len() as u64;
         if let DataMode::Active { memory, offset } = &segment.mode {
             let at = opaque.evaluate(inst, offset)?;
             let memory = opaque.vm.instance_memory(inst, *memory).ok_or_else(|| anyhow!("no such memory"))?;
-            opaque.vm.memory_init(inst, i as u32, memory, u64::from(at as u32), 0, segment.range.len() as u64)?;
+            opaque.vm.memory_init(inst, i as u32, memory, u64::from(at as u32), 0, bytes)?;
             opaque.vm.data_drop(inst, i as u32);
         }
     }

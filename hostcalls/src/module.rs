@@ -34,8 +34,8 @@ impl ModuleSource for Source {
     }
 
     fn data(&self, segment: u32) -> &[u8] {
-        let range = self.0.info().data[segment as usize].range.clone();
-        &self.0.wasm()[range]
+        // Instantiation asked for them first, and failed if an image was damaged there.
+        self.0.data(segment).unwrap_or_default()
     }
 }
 
@@ -93,6 +93,73 @@ impl Module {
         let options = loader::Options { lazy_validation: false, lazy_translation: true, ..engine.config().options.clone() };
         loader::Module::new(bytes, &options)?;
         Ok(())
+    }
+
+    /// The module as an image: its bytes and the bytecode of all its functions, translated now if they are not yet.
+    ///
+    /// ```
+    /// # use sheave_hostcalls::{Engine, Module};
+    /// let engine = Engine::default();
+    /// let image = Module::new(&engine, r#"(module (func (export "f")))"#)?.serialize()?;
+    /// let module = Module::deserialize(&engine, &image)?;
+    /// assert_eq!(module.exports().len(), 1);
+    /// # Ok::<(), sheave_hostcalls::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If a function is invalid and was not validated before, or cannot be translated.
+    pub fn serialize(&self) -> Result<Vec<u8>> {
+        Ok(self.0.loaded.to_image()?)
+    }
+
+    /// Writes the image to a file, which is never seen half written.
+    ///
+    /// # Errors
+    /// As [`Module::serialize`], and if the file cannot be written.
+    pub fn write_image(&self, path: impl AsRef<Path>) -> Result<()> {
+        Ok(self.0.loaded.write_image(path)?)
+    }
+
+    /// A module from the bytes of an image. Safe, unlike elsewhere: the code in an image is verified before it runs, so
+    /// that a damaged one may fail or compute nonsense, but no more.
+    ///
+    /// # Errors
+    /// If the bytes are no image, or a damaged one, or one for other settings.
+    pub fn deserialize(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Module> {
+        Module::from_loaded(engine, loader::Module::from_image(bytes.as_ref(), &engine.config().options)?)
+    }
+
+    /// A module from an image file, which is mapped. Nothing may write to the file while the module is in use;
+    /// replacing it by renaming another, as [`Module::write_image`] does, is fine.
+    ///
+    /// # Errors
+    /// As [`Module::deserialize`], and if the file cannot be read.
+    pub fn deserialize_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Module> {
+        Module::from_loaded(engine, loader::Module::open_image(path, &engine.config().options)?)
+    }
+
+    /// The same as [`Module::deserialize_file`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_image(engine: &Engine, path: impl AsRef<Path>) -> Result<Module> {
+        Module::deserialize_file(engine, path)
+    }
+
+    /// Whether these bytes begin as an image does.
+    pub fn is_image(bytes: &[u8]) -> bool {
+        loader::Module::is_image(bytes)
+    }
+
+    /// Whether both are the same module.
+    pub fn same(a: &Module, b: &Module) -> bool {
+        Arc::ptr_eq(&a.0, &b.0)
+    }
+
+    /// The contents of the custom sections of that name, in the module's order.
+    pub fn custom_sections<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
+        let sections = self.0.loaded.info().custom_sections.iter().filter(move |(n, _)| **n == *name);
+        sections.filter_map(|(_, range)| self.0.loaded.wasm().get(range.clone()))
     }
 
     pub(crate) fn from_loaded(engine: &Engine, loaded: loader::Module) -> Result<Module> {
