@@ -402,9 +402,14 @@ impl Translator<'_> {
         let (index, at) = self.pop();
         let n = self.frames[self.target(table.default())].arity();
         self.settle_top(n);
-        let index = self.slot(index, at);
         let len = table.len();
-        self.put(&mut [Op::BrTable as u16, index, lo(len), hi(len)]);
+        if self.last_op_of(index, at) == Some(Op::I32AddImm) {
+            let [_, _, a, low, high, ..] = self.take_last().units;
+            self.put(&mut [Op::BrTableAdd as u16, a, low, high, lo(len), hi(len)]);
+        } else {
+            let index = self.slot(index, at);
+            self.put(&mut [Op::BrTable as u16, index, lo(len), hi(len)]);
+        }
         self.table_stamp += 1;
         for depth in table
             .targets()
@@ -570,8 +575,13 @@ impl Translator<'_> {
 
     /// `x += imm` and a comparison of `x` are the last two ops.
     fn increment_and_branch(&mut self, op: Op, not: bool, l: u16, h: u16) -> Option<u32> {
-        if self.prev == NONE || self.opcode_at(self.prev) != Some(Op::I32AddImm) {
+        if self.prev == NONE {
             return None;
+        }
+        match self.opcode_at(self.prev) {
+            Some(Op::I32AddImm) => {}
+            Some(Op::I32Add) => return self.add_and_branch(op, not, l, h),
+            _ => return None,
         }
         let [x, src, imm, sign] = *self.asm.code[self.prev as usize + 1..].first_chunk()?;
         if x != src || !is_i16(imm, sign) {
@@ -605,6 +615,31 @@ impl Translator<'_> {
         self.take_last();
         self.take_last();
         Some(self.put(&mut [fused as u16, x, imm, other, l, h]))
+    }
+}
+
+impl Translator<'_> {
+    /// `x += a` and whether `x < b`, unsigned, are the last two ops.
+    fn add_and_branch(&mut self, op: Op, not: bool, l: u16, h: u16) -> Option<u32> {
+        let [x, src, src2] = *self.asm.code[self.prev as usize + 1..].first_chunk()?;
+        let [a, b] = *self.asm.code[self.last as usize + 2..].first_chunk()?;
+        let op = if not { op.negated_form()? } else { op };
+        let added = match x {
+            _ if x == src => src2,
+            _ if x == src2 => src,
+            _ => return None,
+        };
+        let limit = match op {
+            Op::I32LtU if a == x => b,
+            Op::I32GtU if b == x => a,
+            _ => return None,
+        };
+        if added == x || limit == x {
+            return None;
+        }
+        self.take_last();
+        self.take_last();
+        Some(self.put(&mut [Op::I32AddBrLtU as u16, x, added, limit, l, h]))
     }
 }
 

@@ -3,6 +3,7 @@
 //! An op that was taken back wrote a temporary that nobody else can see, so doing its work later,
 //! as a part of the op that comes next, changes nothing.
 
+use super::control::is_i16;
 use super::emit::{hi, lo};
 use super::ops::{Popped, Swap};
 use super::stack::Kind;
@@ -163,12 +164,14 @@ impl Translator<'_> {
             return;
         }
         let (a, b, last, dst) = self.pop_commutative();
-        let three = if last == Some(Op::I32Xor) {
-            Op::I32XorXor
-        } else {
-            Op::I32Xor
-        };
-        self.three_slots(Op::I32Xor, three, Ty::I32, a, b, dst);
+        match last {
+            Some(Op::I32ShrUImm) if !b.0.is_const() => self.xor_shift(Op::I32XorShrU, b, dst),
+            Some(Op::I32ShlImm) if !b.0.is_const() => self.xor_shift(Op::I32XorShl, b, dst),
+            Some(Op::I32Xor) => {
+                self.three_slots(Op::I32Xor, Op::I32XorXor, Ty::I32, a, b, dst);
+            }
+            _ => self.binary_of(Op::I32Xor, dst, a, b, Ty::I32, Swap::Yes),
+        }
         self.push_temp(Ty::I32);
     }
 
@@ -177,13 +180,22 @@ impl Translator<'_> {
             return;
         }
         let (a, b, last, dst) = self.pop_commutative();
-        let three = if last == Some(Op::I64Xor) {
-            Op::I64XorXor
-        } else {
-            Op::I64Xor
-        };
-        self.three_slots(Op::I64Xor, three, Ty::I64, a, b, dst);
+        match last {
+            Some(Op::I64ShrUImm) if !b.0.is_const() => self.xor_shift(Op::I64XorShrU, b, dst),
+            Some(Op::I64ShlImm) if !b.0.is_const() => self.xor_shift(Op::I64XorShl, b, dst),
+            Some(Op::I64Xor) => {
+                self.three_slots(Op::I64Xor, Op::I64XorXor, Ty::I64, a, b, dst);
+            }
+            _ => self.binary_of(Op::I64Xor, dst, a, b, Ty::I64, Swap::Yes),
+        }
         self.push_temp(Ty::I64);
+    }
+
+    /// The last op shifted by a constant.
+    fn xor_shift(&mut self, both: Op, other: Popped, dst: u16) {
+        let other = self.slot(other.0, other.1);
+        let [_, _, x, k, ..] = self.take_last().units;
+        self.put_value([both as u16, dst, other, x, k & 63]);
     }
 
     pub(super) fn visit_i32_and(&mut self) {
@@ -194,6 +206,10 @@ impl Translator<'_> {
         if b.0.is_const() && last.is_some_and(|op| is_narrower(op, b.0.bits as u32)) {
             // The load has cleared what the mask would.
             self.retarget_last(dst);
+        } else if b.0.is_const() && last == Some(Op::I32AddImm) && self.last_adds_i16() {
+            let [_, _, x, imm, ..] = self.take_last().units;
+            let mask = b.0.bits as u32;
+            self.put_value([Op::I32AddImmAnd as u16, dst, x, imm, lo(mask), hi(mask)]);
         } else if b.0.is_const() && last == Some(Op::I32ShrUImm) {
             let [_, _, x, k, ..] = self.take_last().units;
             let mask = b.0.bits as u32;
@@ -202,6 +218,12 @@ impl Translator<'_> {
             self.binary_of(Op::I32And, dst, a, b, Ty::I32, Swap::Yes);
         }
         self.push_temp(Ty::I32);
+    }
+
+    /// Whether the immediate of the last op, a binary one of i32, has 16 bits.
+    fn last_adds_i16(&self) -> bool {
+        let at = self.last as usize + 3;
+        matches!(self.asm.code.get(at..), Some([low, high, ..]) if is_i16(*low, *high))
     }
 
     pub(super) fn visit_i64_and(&mut self) {
@@ -244,6 +266,48 @@ impl Translator<'_> {
         self.push_temp(ty);
     }
 
+    /// Makes one op of the last two if each adds a small constant to a slot of its own.
+    pub(super) fn two_increments(&mut self) {
+        let (first, second) = (self.prev as usize, self.last as usize);
+        if self.prev == NONE
+            || self.asm.code[second] != Op::I32AddImm as u16
+            || self.opcode_at(self.prev) != Some(Op::I32AddImm)
+        {
+            return;
+        }
+        let (Some([x, x1, imm, sign]), Some([y, y1, imm2, sign2])) = (
+            self.asm.code[first + 1..].first_chunk().copied(),
+            self.asm.code[second + 1..].first_chunk().copied(),
+        ) else {
+            return;
+        };
+        if x == x1 && y == y1 && x != y && is_i16(imm, sign) && is_i16(imm2, sign2) {
+            self.take_last();
+            self.take_last();
+            self.put(&mut [Op::I32Inc2 as u16, x, imm, y, imm2]);
+        }
+    }
+
+    pub(super) fn visit_i64_mul(&mut self) {
+        if !self.reachable {
+            return;
+        }
+        let b = self.pop();
+        let a = self.pop();
+        let dst = self.temp(a.1);
+        let (a, b) = if a.0.is_const() { (b, a) } else { (a, b) };
+        let bits = b.0.bits;
+        if b.0.is_const() && !a.0.is_const() && bits as i64 != i64::from(bits as i32) {
+            let a = self.slot(a.0, a.1);
+            let (low, high) = (bits as u32, (bits >> 32) as u32);
+            let op = Op::I64MulImm64 as u16;
+            self.put_value([op, dst, a, lo(low), hi(low), lo(high), hi(high)]);
+        } else {
+            self.binary_of(Op::I64Mul, dst, a, b, Ty::I64, Swap::Yes);
+        }
+        self.push_temp(Ty::I64);
+    }
+
     // ---- addresses ------------------------------------------------------------------------------
 
     /// A load whose address the last op added up.
@@ -262,6 +326,14 @@ impl Translator<'_> {
                 };
                 let [_, _, a, b, ..] = self.take_last().units;
                 self.put_value([form as u16, dst, a, b, offset as u16]);
+                true
+            }
+            Some(Op::I32AddShl) if offset <= 0xffff => {
+                let Some(form) = op.add_shl_form() else {
+                    return false;
+                };
+                let [_, _, a, b, k, ..] = self.take_last().units;
+                self.put_value([form as u16, dst, a, b, k, offset as u16]);
                 true
             }
             // With an offset the sum would have to wrap before it is added.
@@ -296,12 +368,13 @@ impl Translator<'_> {
         }
         let form = match self.opcode_at(sum) {
             Some(Op::I32Add) if offset <= 0xffff => op.add_form(),
+            Some(Op::I32AddShl) if offset <= 0xffff => op.add_shl_form(),
             Some(Op::I32AddImm) if offset == 0 => op.addi_form(),
             _ => None,
         };
         let Some(form) = form else { return false };
         // The sum may have read the slot that the value now has: then it cannot come later.
-        let by_slots = form == op.add_form().unwrap_or(form);
+        let by_slots = Some(form) != op.addi_form();
         let operands = &self.asm.code[sum as usize + 2..];
         let value_slot = self.temp(value.1);
         if value.0.kind != Kind::Local
@@ -315,6 +388,8 @@ impl Translator<'_> {
         let value = self.stored(value, op);
         if opcode == Op::I32Add as u16 {
             self.put(&mut [form as u16, a, b, value, offset as u16]);
+        } else if opcode == Op::I32AddShl as u16 {
+            self.put(&mut [form as u16, a, b, value, high, offset as u16]);
         } else {
             self.put(&mut [form as u16, a, b, high, value]);
         }

@@ -36,6 +36,7 @@ impl Translator<'_> {
         if self.reachable {
             let (entry, at) = self.pop();
             self.set_local(x, entry, at);
+            self.two_increments();
         }
     }
 
@@ -100,12 +101,51 @@ impl Translator<'_> {
             return;
         }
         let (entry, at) = self.pop();
+        let own = index.checked_sub(self.info.n_imported_globals);
+        if let Some(i) = own {
+            if self.global_add(entry, at, i) {
+                return;
+            }
+            if self.last_op_of(entry, at) == Some(Op::I32AddImm) {
+                let [_, _, a, low, high, ..] = self.take_last().units;
+                self.put(&mut [Op::I32GlobalSetAdd as u16, a, low, high, lo(i), hi(i)]);
+                return;
+            }
+        }
         let src = self.slot(entry, at);
-        let (op, i) = match index.checked_sub(self.info.n_imported_globals) {
+        let (op, i) = match own {
             Some(i) => (Op::GlobalSet, i),
             None => (Op::GlobalSetImport, index),
         };
         self.put(&mut [op as u16, src, lo(i), hi(i)]);
+    }
+
+    /// Makes one op of `global.get`, the addition of a constant, and `global.set` of the same
+    /// global: how compiled C and Rust make room on their stack.
+    fn global_add(&mut self, entry: Entry, at: u32, global: u32) -> bool {
+        if self.prev == NONE || entry.is_const() {
+            return false;
+        }
+        let value = if entry.kind == Kind::Local {
+            entry.x as u16
+        } else {
+            self.temp(at)
+        };
+        let (get, add) = (self.prev as usize, self.last as usize);
+        let code = &self.asm.code;
+        let fits = code[get] & !LABEL == Op::GlobalGet as u16
+            && code[add] & !LABEL == Op::I32AddImm as u16
+            && code[get + 2..get + 4] == [lo(global), hi(global)]
+            && code[add + 1] == value
+            && code[add + 2] == code[get + 1]
+            && u32::from(code[get + 1]) >= self.n_locals;
+        if fits {
+            let [_, dst, _, low, high, ..] = self.take_last().units;
+            self.take_last();
+            let op = Op::I32GlobalAddImm as u16;
+            self.put(&mut [op, dst, lo(global), hi(global), low, high]);
+        }
+        fits
     }
 
     // ---- parametric -----------------------------------------------------------------------------
@@ -131,6 +171,10 @@ impl Translator<'_> {
         let (mut a, mut a_at) = self.pop();
         let dst = self.temp(a_at);
         let ty = a.ty;
+        if self.select_on_comparison(dst, (cond, cond_at), (a, a_at), (b, b_at)) {
+            self.push_temp(ty);
+            return;
+        }
         let mut cond_slot = None;
         if self.last_op_of(cond, cond_at) == Some(Op::I32Eqz) {
             let source = self.take_last().units[2];
@@ -153,6 +197,41 @@ impl Translator<'_> {
         };
         self.put_value([op as u16, dst, a, b, cond]);
         self.push_temp(ty);
+    }
+
+    /// A `select` whose condition the last op compared.
+    fn select_on_comparison(&mut self, dst: u16, cond: Popped, a: Popped, b: Popped) -> bool {
+        let Some(op) = self.last_op_of(cond.0, cond.1) else {
+            return false;
+        };
+        let (form, exchanged, turned) = match (op.select_form(), op.negated_form(), op) {
+            (Some(form), ..) => (form, false, false),
+            // `a > b` is `b < a`.
+            (None, _, Op::I64GtS) => (Op::SelectI64LtS, false, true),
+            (None, _, Op::I64GtU) => (Op::SelectI64LtU, false, true),
+            (None, _, Op::F32Gt) => (Op::SelectF32Lt, false, true),
+            (None, _, Op::F64Gt) => (Op::SelectF64Lt, false, true),
+            (None, _, Op::I64LeS) => (Op::SelectI64LtS, true, true),
+            (None, _, Op::I64LeU) => (Op::SelectI64LtU, true, true),
+            (None, Some(negated), _) => match negated.select_form() {
+                Some(form) => (form, true, false),
+                None => return false,
+            },
+            (None, None, _) => return false,
+        };
+        let taken = self.take_last();
+        let x = self.slot(a.0, a.1);
+        let y = self.slot(b.0, b.1);
+        let (x, y) = if exchanged { (y, x) } else { (x, y) };
+        let [_, _, left, right, high, ..] = taken.units;
+        if op.len() == 5 {
+            self.put_value([form as u16, dst, left, right, high, x, y]);
+        } else if turned {
+            self.put_value([form as u16, dst, right, left, x, y]);
+        } else {
+            self.put_value([form as u16, dst, left, right, x, y]);
+        }
+        true
     }
 
     // ---- arithmetic -----------------------------------------------------------------------------
@@ -309,6 +388,10 @@ impl Translator<'_> {
             let addr = self.slot(entry, at);
             let form = op.mem_form().unwrap_or(op);
             self.put_value([form as u16, dst, addr, lo(offset), hi(offset), memory]);
+        } else if let Some(address) = absolute(entry, offset)
+            && let Some(form) = op.abs_form()
+        {
+            self.put_value([form as u16, dst, lo(address), hi(address)]);
         } else if !self.load_at_sum(op, dst, entry, at, offset) {
             let addr = self.slot_low((entry, at));
             self.put_value([op as u16, dst, addr, lo(offset), hi(offset)]);
@@ -339,13 +422,21 @@ impl Translator<'_> {
                 Op::F64Store => (op, value.ty) = (Op::I64Store, Ty::I64),
                 _ => {}
             }
-            if let Some(imm) = store_imm(op, value.bits)
+            if !addr.is_const()
+                && let Some(imm) = store_imm(op, value.bits)
                 && let Some(form) = op.imm_form()
             {
                 let addr = self.slot(addr, addr_at);
                 self.put(&mut [form as u16, addr, imm, lo(offset), hi(offset)]);
                 return;
             }
+        }
+        if let Some(address) = absolute(addr, offset)
+            && let Some(form) = op.abs_form()
+        {
+            let value = self.stored((value, value_at), op);
+            self.put(&mut [form as u16, lo(address), hi(address), value]);
+            return;
         }
         if self.store_at_sum(op, (addr, addr_at), (value, value_at), offset)
             || self.load_and_store(op, (addr, addr_at), (value, value_at), offset)
@@ -507,6 +598,15 @@ impl Translator<'_> {
 /// Whether a constant fits the immediate of its type.
 fn fits(entry: Entry) -> bool {
     entry.ty != Ty::I64 || entry.bits as i64 == i64::from(entry.bits as i32)
+}
+
+/// The address that a constant and an offset make, if it has 32 bits.
+fn absolute(entry: Entry, offset: u32) -> Option<u32> {
+    if entry.is_const() {
+        (entry.bits as u32).checked_add(offset)
+    } else {
+        None
+    }
 }
 
 fn memory_of(arg: &MemArg) -> u16 {

@@ -108,7 +108,6 @@ binary! {
     visit_i32_shr_s I32ShrS I32 I32 Swap::No;
     visit_i32_shr_u I32ShrU I32 I32 Swap::No;
     visit_i32_rotr I32Rotr I32 I32 Swap::No;
-    visit_i64_mul I64Mul I64 I64 Swap::Yes;
     visit_i64_div_s I64DivS I64 I64 Swap::No;
     visit_i64_div_u I64DivU I64 I64 Swap::No;
     visit_i64_rem_s I64RemS I64 I64 Swap::No;

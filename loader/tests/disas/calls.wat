@@ -28,6 +28,11 @@
     (global.set $ig (i64.add (global.get $ig) (local.get 0)))
     (global.set $g (i32.const 4))
     (global.get $g))
+  (func $frame (result i32) (local $sp i32)
+    (global.set $g (local.tee $sp (i32.sub (global.get $g) (i32.const 32))))
+    (global.set $g (i32.add (local.get $sp) (i32.const 32)))
+    (global.set $g (i32.add (global.get $g) (i32.const 1)))
+    (local.get $sp))
   (func $references (param i32) (result i32)
     (table.set (local.get 0) (ref.func $globals))
     (ref.is_null (table.get (local.get 0))))
@@ -77,7 +82,12 @@
 ;;=     global_set s1, global 0
 ;;=     global_get s1, global 0
 ;;=     ret_1 s1
-;;= func 7 $references, 3 slots
+;;= func 7 $frame, 3 slots
+;;=     i32_global_add_imm s0, global 0, -32
+;;=     i32_global_set_add s0, 32, global 0
+;;=     i32_global_add_imm s1, global 0, 1
+;;=     ret_1 s0
+;;= func 8 $references, 3 slots
 ;;=     ref_func s2, 6
 ;;=     table_set s0, s2, table 0
 ;;=     table_get s1, s0, table 0

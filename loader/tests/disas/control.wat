@@ -43,6 +43,12 @@
       (return (i32.const 1)))
       (return (i32.const 2)))
     (i32.const 3))
+  (func $table_from_3 (param i32)
+    (block (block (br_table 0 1 (i32.sub (local.get 0) (i32.const 3)))) (call $down (local.get 0))))
+  (func $strided (param $i i32) (param $step i32) (param $n i32)
+    (loop $l
+      (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (local.get $step)))
+                          (local.get $n)))))
   (func $table_with_value (param i32) (result i32)
     (block $a (result i32)
       (i32.const 5)
@@ -125,7 +131,20 @@
 ;;=     ret_imm 2
 ;;= @19:
 ;;=     ret_imm 3
-;;= func 8 $table_with_value, 4 slots
+;;= func 8 $table_from_3, 3 slots
+;;=     br_table_add s0, -3, 1
+;;=     br @12
+;;=     br @19
+;;= @12:
+;;=     copy s1, s0
+;;=     call func 1, s1
+;;= @19:
+;;=     ret
+;;= func 9 $strided, 5 slots
+;;= @0:
+;;=     i32_add_br_lt_u s0, s1, s2, @0
+;;=     ret
+;;= func 10 $table_with_value, 4 slots
 ;;=     const32 s2, 9
 ;;=     br_table s0, 2
 ;;=     br @17
@@ -140,15 +159,15 @@
 ;;= @29:
 ;;=     i32_shl_imm s1, s1, 1
 ;;=     ret_1 s1
-;;= func 9 $dead, 1 slots
+;;= func 11 $dead, 1 slots
 ;;=     const32 s0, 1
 ;;=     br @7
 ;;= @7:
 ;;=     ret_1 s0
-;;= func 10 $two_results, 4 slots
+;;= func 12 $two_results, 4 slots
 ;;=     copy2 s2, s1, s3, s0
 ;;=     ret_n s2, 2
-;;= func 11 $return_if, 4 slots
+;;= func 13 $return_if, 4 slots
 ;;=     br_i32_eq s0, s1, @7
 ;;=     ret_1 s0
 ;;= @7:

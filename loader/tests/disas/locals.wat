@@ -4,6 +4,9 @@
     local.get 0
     (local.set 0 (i32.add (local.get 0) (i32.const 1)))
     (i32.mul (local.get 0)))
+  (func $two_increments (param i32 i32)
+    (local.set 0 (i32.add (local.get 0) (i32.const 4)))
+    (local.set 1 (i32.sub (local.get 1) (i32.const 1))))
   (func $swap (param i32 i32) (result i32)
     local.get 0
     local.get 1
@@ -28,16 +31,19 @@
 ;;=     i32_add_imm s0, s0, 1
 ;;=     i32_mul s1, s1, s0
 ;;=     ret_1 s1
-;;= func 1 $swap, 4 slots
+;;= func 1 $two_increments, 4 slots
+;;=     i32_inc2 s0, 4, s1, -1
+;;=     ret
+;;= func 2 $swap, 4 slots
 ;;=     copy2 s2, s0, s0, s1
 ;;=     copy s1, s2
 ;;=     i32_sub s2, s0, s1
 ;;=     ret_1 s2
-;;= func 2 $tee, 4 slots
+;;= func 3 $tee, 4 slots
 ;;=     i32_xor s1, s0, s1
 ;;=     i32_mul s2, s1, s1
 ;;=     ret_1 s2
-;;= func 3 $zeroed_if_read_first, 6 slots
+;;= func 4 $zeroed_if_read_first, 6 slots
 ;;=     zero s2, 1
 ;;=     const32 s1, 7
 ;;=     br_eqz s0, @15
@@ -45,10 +51,10 @@
 ;;= @15:
 ;;=     i32_add s4, s1, s2
 ;;=     ret_1 s4
-;;= func 4 $references_are_zeroed, 2 slots
+;;= func 5 $references_are_zeroed, 2 slots
 ;;=     zero s1, 1
 ;;=     ret
-;;= func 5 $settled_before_a_block, 3 slots
+;;= func 6 $settled_before_a_block, 3 slots
 ;;=     copy s1, s0
 ;;=     br_nez s0, @11
 ;;=     const32 s0, 3

@@ -22,6 +22,14 @@
     (f64.store
       (i32.add (i32.load (local.get 0)) (i32.load (local.get 1)))
       (f64.const 1)))
+  (func $absolute (param i32) (result i32)
+    (i32.store offset=4 (i32.const 1000) (local.get 0))
+    (i32.store (i32.const 1000) (i32.const 5))
+    (i32.store8 offset=0xffffffff (i32.const 1) (i32.const 5))
+    (i32.load offset=24 (i32.const 1000)))
+  (func $indexed (param i32 i32 f64) (result f64)
+    (f64.store offset=16 (i32.add (local.get 0) (i32.shl (local.get 1) (i32.const 3))) (local.get 2))
+    (f64.load (i32.add (i32.shl (local.get 1) (i32.const 3)) (local.get 0))))
   (func $copies (param i32 i32)
     (i32.store offset=8 (local.get 0) (i32.load offset=4 (local.get 1)))
     (f64.store (local.get 0) (f64.load (local.get 1))))
@@ -66,11 +74,24 @@
 ;;=     const64 s3, 4607182418800017408
 ;;=     i64_store s2, s3, 0
 ;;=     ret
-;;= func 3 $copies, 4 slots
+;;= func 3 $absolute, 3 slots
+;;=     i32_store_abs 1004, s0
+;;=     const32 s2, 5
+;;=     i32_store_abs 1000, s2
+;;=     const32 s1, 1
+;;=     const32 s2, 5
+;;=     i32_store8 s1, s2, 4294967295
+;;=     i32_load_abs s1, 1024
+;;=     ret_1 s1
+;;= func 4 $indexed, 6 slots
+;;=     f64_store_add_shl s0, s1, s2, 3, 16
+;;=     f64_load_add_shl s3, s0, s1, 3, 0
+;;=     ret_1 s3
+;;= func 5 $copies, 4 slots
 ;;=     i32_load_store s0, 8, s1, 4
 ;;=     i64_load_store s0, 0, s1, 0
 ;;=     ret
-;;= func 4 $masks, 5 slots
+;;= func 6 $masks, 5 slots
 ;;=     i32_store8 s0, s0, 0
 ;;=     i32_wrap_i64 s2, s1
 ;;=     i32_and_imm s3, s0, 32767
@@ -80,7 +101,7 @@
 ;;=     i32_and_imm s3, s4, 4095
 ;;=     i32_sub s2, s2, s3
 ;;=     ret_1 s2
-;;= func 5 $bulk, 4 slots
+;;= func 7 $bulk, 4 slots
 ;;=     const32 s3, 100
 ;;=     const32 s2, 0
 ;;=     memory_fill s0, s2, s3, mem 0
