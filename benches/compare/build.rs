@@ -5,7 +5,7 @@ use std::{env, path::PathBuf, process::Command};
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(wasm3)");
     println!("cargo::rerun-if-changed=wasm3/shim.c");
-    println!("cargo::rerun-if-changed=Cargo.lock");
+    println!("cargo::rerun-if-changed=build.rs");
     if env::var_os("CARGO_FEATURE_WASM3").is_none() {
         return;
     }
@@ -15,19 +15,28 @@ fn main() {
     }
 }
 
-/// Asks cargo where the pinned package with wasm3's source is.
+/// The source: where `WASM3_SOURCE` says, or from the package that has it, unpacked beside our build.
 fn source() -> Result<PathBuf, String> {
-    let output = Command::new(env::var("CARGO").unwrap_or_else(|_| "cargo".into()))
-        .args(["metadata", "--format-version=1", "--features=wasm3-source"])
-        .current_dir(env::var("CARGO_MANIFEST_DIR").map_err(|e| e.to_string())?)
-        .output()
-        .map_err(|e| format!("cargo metadata: {e}"))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    text.split("\"manifest_path\":\"")
-        .filter_map(|rest| rest.split('"').next())
-        .find(|path| path.contains("wasm3-sys-"))
-        .and_then(|path| PathBuf::from(path).parent().map(|dir| dir.join("wasm3/source")))
-        .ok_or_else(|| format!("its package was not found: {}", String::from_utf8_lossy(&output.stderr)))
+    println!("cargo::rerun-if-env-changed=WASM3_SOURCE");
+    if let Some(path) = env::var_os("WASM3_SOURCE") {
+        return Ok(path.into());
+    }
+    let dir = PathBuf::from(env::var_os("OUT_DIR").ok_or("no OUT_DIR")?);
+    let unpacked = dir.join("pywasm3-0.5.0");
+    if !unpacked.exists() {
+        run(Command::new("python3").args(["-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "pywasm3==0.5.0", "--dest"]).arg(&dir))?;
+        run(Command::new("tar").arg("-xzf").arg(dir.join("pywasm3-0.5.0.tar.gz")).arg("-C").arg(&dir))?;
+    }
+    Ok(unpacked.join("wasm3"))
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let output = command.output().map_err(|e| format!("{command:?}: {e}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{command:?}: {}", said.lines().last().unwrap_or_default()))
 }
 
 fn compile() -> Result<(), String> {

@@ -38,6 +38,7 @@ struct Options {
     startup: PathBuf,
     out: PathBuf,
     list: bool,
+    probe: Vec<String>,
 }
 
 fn options() -> Result<Options, String> {
@@ -52,6 +53,7 @@ fn options() -> Result<Options, String> {
         startup: here.join("startup.wasm"),
         out: here.join("comparison"),
         list: false,
+        probe: Vec::new(),
     };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
@@ -67,6 +69,7 @@ fn options() -> Result<Options, String> {
             "--startup" => options.startup = value()?.into(),
             "--out" => options.out = value()?.into(),
             "--list" => options.list = true,
+            "--probe" => options.probe = vec![value()?, value()?, value()?],
             "--help" | "-h" => return Err(HELP.into()),
             _ => return Err(format!("{arg} is no option\n\n{HELP}")),
         }
@@ -90,7 +93,23 @@ fn main() -> ExitCode {
     }
 }
 
+/// `--probe ENGINE FILE N`, used by the runner itself: one run in a process of its own, since an engine may crash.
+fn probe(engine: &str, file: &str, n: &str) -> engines::Result<()> {
+    let engine = engines::all().into_iter().find(|e| e.name() == engine).ok_or("no such engine")?;
+    engine.load(&std::fs::read(file)?)?.run(n.parse()?)?;
+    Ok(())
+}
+
 fn compare(options: &Options) -> ExitCode {
+    if let [engine, file, n] = &options.probe[..] {
+        return match probe(engine, file, n) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let wanted: Vec<&'static programs::Program> = programs::ALL
         .iter()
         .filter(|p| options.programs.is_empty() || options.programs.iter().any(|w| p.name == w || p.kind.contains(w.as_str()) || w.len() > 2 && p.name.contains(w.as_str())))

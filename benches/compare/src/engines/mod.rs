@@ -17,6 +17,10 @@ pub trait Engine {
     fn name(&self) -> &'static str;
     /// Version and configuration, for the report.
     fn about(&self) -> String;
+    /// Whether it is to be tried in a process of its own first.
+    fn may_crash(&self) -> bool {
+        false
+    }
     /// Compiles and instantiates a module without imports that exports `run`.
     fn load(&self, wasm: &[u8]) -> Result<Box<dyn Guest>>;
     /// Instantiates the module of the call benches (`calls::MODULE`).

@@ -96,7 +96,11 @@ impl Engine for Wasm3 {
     }
 
     fn about(&self) -> String {
-        "wasm3 0.4.7 (the source in package wasm3-sys 0.3.0), function stacks enlarged".into()
+        "wasm3 0.5.0, function stacks enlarged".into()
+    }
+
+    fn may_crash(&self) -> bool {
+        true
     }
 
     fn load(&self, wasm: &[u8]) -> Result<Box<dyn Guest>> {
