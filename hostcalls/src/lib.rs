@@ -7,6 +7,7 @@
 
 mod backtrace;
 mod config;
+mod disassembly;
 mod engine;
 mod externs;
 mod externref;
@@ -34,6 +35,7 @@ pub mod wasi;
 pub use anyhow::{Context, Error};
 pub use backtrace::{FrameInfo, WasmBacktrace};
 pub use config::Config;
+pub use disassembly::{DisassembledOp, Disassembly};
 pub use engine::Engine;
 pub use externref::ExternRef;
 pub use externs::{Export, Extern};

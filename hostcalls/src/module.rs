@@ -1,6 +1,5 @@
 //! Modules: valid, and translated on demand.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -55,7 +54,7 @@ impl Module {
         #[cfg(feature = "wat")]
         let bytes = wat::parse_bytes(bytes.as_ref()).map_err(|e| Error::msg(e.to_string()))?;
         #[cfg(not(feature = "wat"))]
-        let bytes = Cow::Borrowed(bytes.as_ref());
+        let bytes = std::borrow::Cow::Borrowed(bytes.as_ref());
         Module::from_binary(engine, &bytes)
     }
 
@@ -123,10 +122,14 @@ impl Module {
     /// A module from the bytes of an image. Safe, unlike elsewhere: the code in an image is verified before it runs, so
     /// that a damaged one may fail or compute nonsense, but no more.
     ///
+    /// An image by an engine that counts fuel or looks for interruptions, where this one does not, or the other way
+    /// round, is translated anew, from the module in it.
+    ///
     /// # Errors
-    /// If the bytes are no image, or a damaged one, or one for other settings.
+    /// If the bytes are no image, or a damaged one, or one by an engine of another version or with other features.
     pub fn deserialize(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Module> {
-        Module::from_loaded(engine, loader::Module::from_image(bytes.as_ref(), &engine.config().options)?)
+        let bytes = bytes.as_ref();
+        Module::of_image(engine, |options| loader::Module::from_image(bytes, options))
     }
 
     /// A module from an image file, which is mapped. Nothing may write to the file while the module is in use;
@@ -135,7 +138,8 @@ impl Module {
     /// # Errors
     /// As [`Module::deserialize`], and if the file cannot be read.
     pub fn deserialize_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Module> {
-        Module::from_loaded(engine, loader::Module::open_image(path, &engine.config().options)?)
+        let path = path.as_ref();
+        Module::of_image(engine, |options| loader::Module::open_image(path, options))
     }
 
     /// The same as [`Module::deserialize_file`].
@@ -144,6 +148,22 @@ impl Module {
     /// As there.
     pub fn open_image(engine: &Engine, path: impl AsRef<Path>) -> Result<Module> {
         Module::deserialize_file(engine, path)
+    }
+
+    fn of_image(engine: &Engine, open: impl Fn(&loader::Options) -> Result<loader::Module, loader::LoadError>) -> Result<Module> {
+        let options = &engine.config().options;
+        let error = match open(options) {
+            Ok(loaded) => return Module::from_loaded(engine, loaded),
+            Err(error) => error,
+        };
+        if error.kind == loader::LoadErrorKind::Image(loader::ImageErrorKind::Options) {
+            for (fuel, interruption) in [(false, false), (false, true), (true, false), (true, true)] {
+                if let Ok(other) = open(&loader::Options { fuel, interruption, ..options.clone() }) {
+                    return Module::from_binary(engine, other.wasm());
+                }
+            }
+        }
+        Err(error.into())
     }
 
     /// Whether these bytes begin as an image does.
@@ -238,20 +258,6 @@ impl Module {
     /// The bytes of the module in the binary format.
     pub fn wasm(&self) -> &[u8] {
         self.0.loaded.wasm()
-    }
-
-    /// The canonical bytecode of a function, by its index (imports included): how many slots its frame has, its units,
-    /// and for each op's first unit the byte offset in the module that it came from.
-    ///
-    /// # Errors
-    /// If there is no such function, it is imported, or it cannot be translated.
-    pub fn bytecode(&self, func: u32) -> Result<(u32, Cow<'_, [u16]>, Vec<(u32, u32)>)> {
-        let loaded = &self.0.loaded;
-        let defined = func.checked_sub(loaded.info().n_imported_funcs).filter(|d| *d < loaded.info().n_defined_funcs());
-        let defined = defined.context("no such function is defined by the module")?;
-        let code = loaded.code(defined)?;
-        let positions = loaded.positions(defined)?;
-        Ok((code.frame_slots, code.code, positions))
     }
 
     /// The name of a function (imports included), from the name section.

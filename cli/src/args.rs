@@ -1,0 +1,132 @@
+//! The command line.
+
+use crate::units;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use sheave::Executor;
+use sheave_wast::Features;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Runs WebAssembly, without a JIT.
+#[derive(Parser)]
+#[command(
+    name = "sheave",
+    version,
+    about,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Runs a program
+    Run(RunArgs),
+    /// Runs test scripts of the WebAssembly specification
+    Wast(WastArgs),
+    /// Translates a module ahead of time, to a file that starts at once
+    Compile(CompileArgs),
+    /// Shows the bytecode of a module beside the WebAssembly it came from
+    Disasm(DisasmArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    /// A module in the binary (.wasm) or text format (.wat), or an image made by `sheave compile`
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// Calls this exported function, with ARGS as its arguments, and prints its results
+    #[arg(long, value_name = "NAME")]
+    pub(crate) invoke: Option<String>,
+
+    /// Gives the program the directory HOST under the name GUEST (by default its own); repeatable
+    #[arg(long = "dir", value_name = "HOST::GUEST")]
+    pub(crate) dirs: Vec<String>,
+
+    /// Gives the program an environment variable (without a value: ours); repeatable
+    #[arg(long = "env", value_name = "K=V")]
+    pub(crate) env: Vec<String>,
+
+    /// Traps once this much fuel is used up
+    #[arg(long, value_name = "N")]
+    pub(crate) fuel: Option<u64>,
+
+    /// Traps after this time, such as 500ms, 5s or 2m
+    #[arg(long, value_name = "D", value_parser = units::duration)]
+    pub(crate) timeout: Option<Duration>,
+
+    /// Lets each linear memory have at most this many bytes, such as 64MiB
+    #[arg(long, value_name = "B", value_parser = units::bytes)]
+    pub(crate) max_memory: Option<usize>,
+
+    /// Prints what the run took, on standard error
+    #[arg(long)]
+    pub(crate) stats: bool,
+
+    /// Which executor runs the bytecode
+    #[arg(long, value_name = "NAME")]
+    pub(crate) executor: Option<ExecutorName>,
+
+    /// Arguments of the program, or of the invoked function
+    #[arg(value_name = "ARGS", trailing_var_arg = true)]
+    pub(crate) args: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct WastArgs {
+    /// Test scripts (.wast)
+    #[arg(value_name = "FILES", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// `all`, or features on top of WebAssembly 2.0, or of the first version where `mvp` is among them
+    #[arg(long, value_name = "all|NAME,…")]
+    pub(crate) features: Option<Features>,
+
+    /// Which executor runs the bytecode
+    #[arg(long, value_name = "NAME")]
+    pub(crate) executor: Option<ExecutorName>,
+}
+
+#[derive(Args)]
+pub(crate) struct CompileArgs {
+    /// A module in the binary or text format
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// Where the image goes
+    #[arg(short, long, value_name = "IMAGE")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct DisasmArgs {
+    /// A module in the binary or text format, or an image
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// Shows this function only: its export name, its name in the name section, or its index
+    #[arg(long, value_name = "NAME")]
+    pub(crate) func: Option<String>,
+}
+
+/// The executors by name.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum ExecutorName {
+    /// Handlers that jump to each other; optimised builds on x86-64, aarch64 and riscv64
+    Threaded,
+    /// A loop; everywhere
+    Portable,
+}
+
+impl From<ExecutorName> for Executor {
+    fn from(name: ExecutorName) -> Self {
+        match name {
+            ExecutorName::Threaded => Self::Threaded,
+            ExecutorName::Portable => Self::Portable,
+        }
+    }
+}
