@@ -3,10 +3,11 @@
 //! A branch whose target is not placed yet holds, where its displacement will be, the position of
 //! the branch before it that goes to the same block: a list that costs nothing.
 
-use super::emit::{Taken, hi, lo};
+use super::emit::{MARK, RECORD, Taken, hi, lo};
 use super::stack::{Entry, Kind};
 use super::{NONE, Translator, Ty};
 use sheave_isa::{LABEL, Op};
+use std::sync::LazyLock;
 use wasmparser::{BlockType, BrTable};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,6 +47,8 @@ pub(super) struct Frame {
     /// The last entry of the branch table `stamp` that goes to this block by way of a stub.
     to_stub: u32,
     stamp: u32,
+    /// For a loop that begins with a branch out of it, the frame that leads to.
+    exit: u32,
 }
 
 impl Frame {
@@ -62,6 +65,7 @@ impl Frame {
             to_else: NONE,
             to_stub: NONE,
             stamp: 0,
+            exit: NONE,
         }
     }
 
@@ -99,6 +103,7 @@ impl Translator<'_> {
             to_else: NONE,
             to_stub: NONE,
             stamp: 0,
+            exit: NONE,
         });
     }
 
@@ -133,6 +138,7 @@ impl Translator<'_> {
         self.label_here();
         self.begin_fuel_block();
         self.frames[top].start = self.asm.pos();
+        self.last_loop = top;
         if self.options.interruption {
             self.put(&mut [Op::Check as u16]);
         }
@@ -254,11 +260,19 @@ impl Translator<'_> {
         if branch == NONE {
             return;
         }
+        // A branch to the next op is none.
+        if branch == self.plain_branch && branch + 3 == self.asm.pos() && self.pending & MARK == 0 {
+            let next = self.u32_at(branch + 1);
+            self.asm.code.truncate(branch as usize);
+            if self.pending & RECORD != 0 {
+                self.marks.pop();
+            }
+            branch = next;
+        }
         let here = self.asm.pos();
         while branch != NONE {
             let label = branch + self.opcode_at(branch).map_or(0, Op::len) as u32 - 2;
-            let next = u32::from(self.asm.code[label as usize])
-                | u32::from(self.asm.code[label as usize + 1]) << 16;
+            let next = self.u32_at(label);
             self.asm.patch_u32(label, here.wrapping_sub(branch));
             branch = next;
         }
@@ -284,7 +298,10 @@ impl Translator<'_> {
                 units: [_, dst, src, ..],
                 ..
             }) => self.put(&mut [Op::CopyBr as u16, dst, src, 0, 0]),
-            None => self.put(&mut [Op::Br as u16, 0, 0]),
+            None => {
+                self.plain_branch = self.put(&mut [Op::Br as u16, 0, 0]);
+                self.plain_branch
+            }
         };
         self.aim(pos, self.asm.pos() - 2, target);
     }
@@ -337,12 +354,143 @@ impl Translator<'_> {
         let target = self.target(depth);
         if target == 0 {
             self.put_return(true);
-        } else {
+        } else if !self.repeat(target) {
             self.carry(target, true);
             self.jump(target);
         }
         self.begin_fuel_block();
         self.reachable = false;
+    }
+
+    /// Goes back to the start of a loop by a conditional branch, where the op before or the first
+    /// of the loop is a branch out of it: one op less each time around.
+    fn repeat(&mut self, target: usize) -> bool {
+        let frame = self.frames[target];
+        let plain = frame.kind == FrameKind::Loop
+            && self.is_carried(target)
+            && !self.options.fuel
+            && !self.options.interruption;
+        if !plain || self.pending & MARK != 0 {
+            return false;
+        }
+        if let Some(exit) = self.take_conditional(target) {
+            self.jump(exit);
+            return true;
+        }
+        self.test_again(target)
+    }
+
+    /// Turns the last op, a branch out of the loop `target`, into its opposite that goes back to
+    /// the loop's start. Gives the frame that it led to.
+    fn take_conditional(&mut self, target: usize) -> Option<usize> {
+        let (pos, exit) = self.conditional;
+        if pos == NONE {
+            return None;
+        }
+        let op = self.opcode_at(pos)?;
+        let negated = negated(op)?;
+        let label = pos + op.len() as u32 - 2;
+        if label + 2 != self.asm.pos() {
+            return None;
+        }
+        let next = self.u32_at(label);
+        let frame = self.frames.get_mut(exit)?;
+        if frame.kind == FrameKind::Loop || frame.to_end != pos {
+            return None;
+        }
+        frame.to_end = next;
+        let at = pos as usize;
+        let mut units = [0; 8];
+        units[..op.len()].copy_from_slice(&self.asm.code[at..]);
+        if units[0] & LABEL != 0 {
+            self.pending |= MARK;
+        }
+        self.asm.code.truncate(at);
+        if self.pending & RECORD != 0 {
+            self.marks.pop();
+        }
+        self.last = self.before;
+        // If it was the first of the loop, that begins otherwise now.
+        self.frames[target].exit = NONE;
+        let pos = self.branch_like(negated, &units[1..op.len() - 2]);
+        self.aim(pos, self.asm.pos() - 2, target);
+        Some(exit)
+    }
+
+    /// Writes a conditional branch with these operands, merged with the last op if that adds to
+    /// one of them. The displacement is left to be filled in.
+    fn branch_like(&mut self, op: Op, operands: &[u16]) -> u32 {
+        if let Some((comparison, not)) = comparison(op) {
+            let dst = self.temp(self.height());
+            let comparison_op = comparison as u16;
+            let made = match *operands {
+                [a, b] => {
+                    self.put_value([comparison_op, dst, a, b]);
+                    self.fused_branch(comparison, not, 0, 0)
+                }
+                [a, b, c] => {
+                    self.put_value([comparison_op, dst, a, b, c]);
+                    self.fused_branch(comparison, not, 0, 0)
+                }
+                _ => None,
+            };
+            if let Some(pos) = made {
+                return pos;
+            }
+        }
+        if let ([x], Op::BrNez) = (operands, op)
+            && let Some(pos) = self.increment_and_test(*x, 0, 0)
+        {
+            return pos;
+        }
+        let mut units = [0; 8];
+        units[0] = op as u16;
+        units[1..=operands.len()].copy_from_slice(operands);
+        self.put_slice(&mut units[..operands.len() + 3])
+    }
+
+    /// `x += imm` is the last op, and `x` the condition.
+    fn increment_and_test(&mut self, x: u16, l: u16, h: u16) -> Option<u32> {
+        if self.last == NONE {
+            return None;
+        }
+        let [op, dst, src, imm, sign] = *self.asm.code[self.last as usize..].first_chunk()?;
+        let fits = op & !LABEL == Op::I32AddImm as u16 && dst == x && src == x && is_i16(imm, sign);
+        if !fits {
+            return None;
+        }
+        self.take_last();
+        Some(self.put(&mut [Op::I32IncBrNez as u16, x, imm, l, h]))
+    }
+
+    /// Does at the end of the loop `target` what its first op does, a branch out of it, and goes
+    /// on behind that op.
+    fn test_again(&mut self, target: usize) -> bool {
+        let frame = self.frames[target];
+        let exit = frame.exit as usize;
+        if exit >= target || self.frames[exit].kind == FrameKind::Loop {
+            return false;
+        }
+        let Some(first) = self.opcode_at(frame.start) else {
+            return false;
+        };
+        let Some(negated) = negated(first) else {
+            return false;
+        };
+        let len = first.len();
+        let behind = frame.start + len as u32;
+        if behind >= self.asm.pos() || self.frames[exit].n_results > 0 {
+            return false;
+        }
+        let start = frame.start as usize;
+        let mut units = [0; 8];
+        units[..len].copy_from_slice(&self.asm.code[start..start + len]);
+        let pos = self.branch_like(negated, &units[1..len - 2]);
+        self.asm
+            .patch_u32(self.asm.pos() - 2, behind.wrapping_sub(pos));
+        self.asm.mark_label(behind);
+        self.jump(exit);
+        true
     }
 
     pub(super) fn visit_return(&mut self) {
@@ -377,6 +525,15 @@ impl Translator<'_> {
         if target != 0 && self.is_carried(target) {
             let pos = self.branch_if(cond, at, false, NONE);
             self.aim(pos, self.asm.pos() - 2, target);
+            self.conditional = (pos, target);
+            // The first op of a loop may be tested again at its end.
+            if target < self.last_loop
+                && let Some(frame) = self.frames.get_mut(self.last_loop)
+                && frame.kind == FrameKind::Loop
+                && frame.start == pos
+            {
+                frame.exit = target as u32;
+            }
         } else {
             let over = self.branch_if(cond, at, true, NONE);
             if target == 0 {
@@ -503,18 +660,9 @@ impl Translator<'_> {
             if let Some(pos) = self.fused_branch(op, not, l, h) {
                 return pos;
             }
-        } else if cond.kind == Kind::Local && !not && self.last != NONE {
-            // `x += imm` made the condition.
-            let code = &self.asm.code[self.last as usize..];
-            let x = cond.x as u16;
-            if let [op, dst, src, imm, sign] = *code
-                && op & !LABEL == Op::I32AddImm as u16
-                && dst == x
-                && src == x
-                && is_i16(imm, sign)
-            {
-                self.take_last();
-                return self.put(&mut [Op::I32IncBrNez as u16, x, imm, l, h]);
+        } else if cond.kind == Kind::Local && !not {
+            if let Some(pos) = self.increment_and_test(cond.x as u16, l, h) {
+                return pos;
             }
         }
         let slot = self.slot_low((cond, at));
@@ -641,6 +789,46 @@ impl Translator<'_> {
         self.take_last();
         Some(self.put(&mut [Op::I32AddBrLtU as u16, x, added, limit, l, h]))
     }
+}
+
+/// The comparison that a conditional branch makes, and whether it is taken if that does not hold.
+fn comparison(branch: Op) -> Option<(Op, bool)> {
+    static COMPARISON: LazyLock<Vec<Option<(Op, bool)>>> = LazyLock::new(|| {
+        let mut comparison = vec![None; sheave_isa::OP_COUNT];
+        for op in sheave_isa::ALL {
+            if let Some(branch) = op.branch_not_form() {
+                comparison[branch as usize].get_or_insert((op, true));
+            }
+        }
+        for op in sheave_isa::ALL {
+            if let Some(branch) = op.branch_form() {
+                comparison[branch as usize] = Some((op, false));
+            }
+        }
+        comparison
+    });
+    COMPARISON[branch as usize]
+}
+
+/// The conditional branch that is taken exactly if this one is not.
+fn negated(op: Op) -> Option<Op> {
+    static NEGATED: LazyLock<Vec<Option<Op>>> = LazyLock::new(|| {
+        let mut negated = vec![None; sheave_isa::OP_COUNT];
+        let pairs = sheave_isa::ALL
+            .iter()
+            .filter_map(|op| op.branch_form().zip(op.branch_not_form()));
+        let others = [
+            (Op::BrNez, Op::BrEqz),
+            (Op::BrI64Nez, Op::BrI64Eqz),
+            (Op::BrI32Test, Op::BrI32TestNot),
+        ];
+        for (a, b) in pairs.chain(others) {
+            negated[a as usize] = Some(b);
+            negated[b as usize] = Some(a);
+        }
+        negated
+    });
+    NEGATED[op as usize]
 }
 
 /// Whether a 32-bit immediate is a sign-extended 16-bit one.

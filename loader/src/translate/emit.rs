@@ -46,6 +46,7 @@ impl Translator<'_> {
         if self.pending != 0 {
             self.before_op(&mut units[0]);
         }
+        self.before = self.last;
         self.last = NONE;
         self.prev = NONE;
         self.asm.push(units)
@@ -131,6 +132,12 @@ impl Translator<'_> {
         } else {
             None
         }
+    }
+
+    /// The 32-bit operand at unit `at` of the code.
+    pub(super) fn u32_at(&self, at: u32) -> u32 {
+        let at = at as usize;
+        u32::from(self.asm.code[at]) | u32::from(self.asm.code[at + 1]) << 16
     }
 
     /// Changes which slot the last op writes.

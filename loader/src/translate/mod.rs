@@ -104,6 +104,8 @@ pub(crate) struct Translator<'m> {
     last: u32,
     /// The same of the op before `last`, if `last` is one.
     prev: u32,
+    /// What `last` was before the op that made it none.
+    before: u32,
     /// What the next op must do first, see `emit`.
     pending: u8,
     fuel_pos: u32,
@@ -136,6 +138,12 @@ pub(crate) struct Translator<'m> {
     /// Where the last `copy2` or `copy_n` starts.
     copies: u32,
     n_results: u32,
+    /// Where the last `br` outside of a table is.
+    plain_branch: u32,
+    /// Where the last `br_if` that is one op is, and the frame it goes to.
+    conditional: (u32, usize),
+    /// The frame of the loop that was opened last.
+    last_loop: usize,
     failed: Option<LoadErrorKind>,
 
     /// Positions and the offsets of the operators they come from, if `RECORD` is pending.
@@ -164,6 +172,7 @@ impl<'m> Translator<'m> {
             asm: Asm::new(),
             last: NONE,
             prev: NONE,
+            before: NONE,
             pending: 0,
             fuel_pos: NONE,
             fuel_count: 0,
@@ -184,6 +193,9 @@ impl<'m> Translator<'m> {
             stubs: Vec::new(),
             copies: NONE,
             n_results: 0,
+            conditional: (NONE, 0),
+            plain_branch: NONE,
+            last_loop: 0,
             failed: None,
             marks: Vec::new(),
             offset: 0,
@@ -206,6 +218,9 @@ impl<'m> Translator<'m> {
         self.zero = None;
         self.table_stamp = 0;
         self.copies = NONE;
+        self.conditional = (NONE, 0);
+        self.plain_branch = NONE;
+        self.last_loop = 0;
         self.failed = None;
         self.frames.clear();
         self.clear_locals();

@@ -503,7 +503,8 @@ impl Translator<'_> {
         self.push_temp(ty);
     }
 
-    fn put_slice(&mut self, units: &mut [u16]) -> u32 {
+    /// Writes an op whose length is not known in advance.
+    pub(super) fn put_slice(&mut self, units: &mut [u16]) -> u32 {
         let [opcode, operands @ ..] = units else {
             return NONE;
         };

@@ -49,6 +49,45 @@
     (loop $l
       (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (local.get $step)))
                           (local.get $n)))))
+  (func $while (param $i i32) (param $n i32)
+    (block $exit
+      (loop $top
+        (br_if $exit (i32.ge_u (local.get $i) (local.get $n)))
+        (call $down (local.get $i))
+        (local.set $i (i32.add (local.get $i) (i32.const 1)))
+        (br $top))))
+  (func $exit_at_the_end (param $i i32) (param $n i32)
+    (block $exit
+      (block $other
+        (loop $top
+          (call $down (local.get $i))
+          (br_if $other (i32.eq (local.get $i) (local.get $n)))
+          (br $top)))
+      (call $down (local.get $n))))
+  (func $while_only_counts (param $i i32) (param $n i32) (result i32)
+    (block $exit
+      (loop $top
+        (br_if $exit (i32.ge_u (local.get $i) (local.get $n)))
+        (local.set $i (i32.add (local.get $i) (i32.const 1)))
+        (br $top)))
+    (local.get $i))
+  (func $down_to_zero (param $i i32)
+    (block $exit
+      (loop $top
+        (call $down (local.get $i))
+        (local.set $i (i32.sub (local.get $i) (i32.const 1)))
+        (br_if $exit (i32.eqz (local.get $i)))
+        (br $top))))
+  (func $inner_block_first (param $i i32)
+    (loop $top
+      (block $inner
+        (br_if $inner (local.get $i))
+        (call $down (local.get $i)))
+      (call $down (i32.const 0))
+      (br $top)))
+  (func $branch_to_the_next (param i32) (result i32)
+    (if (local.get 0) (then (block (call $down (local.get 0)) (br 0))) (else (call $down (i32.const 2))))
+    (local.get 0))
   (func $table_with_value (param i32) (result i32)
     (block $a (result i32)
       (i32.const 5)
@@ -144,7 +183,59 @@
 ;;= @0:
 ;;=     i32_add_br_lt_u s0, s1, s2, @0
 ;;=     ret
-;;= func 10 $table_with_value, 4 slots
+;;= func 10 $while, 4 slots
+;;= @0:
+;;=     br_i32_ge_u s0, s1, @18
+;;= @5:
+;;=     copy s2, s0
+;;=     call func 1, s2
+;;=     i32_inc_br_lt_u s0, 1, s1, @5
+;;= @18:
+;;=     ret
+;;= func 11 $exit_at_the_end, 4 slots
+;;= @0:
+;;=     copy s2, s0
+;;=     call func 1, s2
+;;=     br_i32_ne s0, s1, @0
+;;= @12:
+;;=     copy s2, s1
+;;=     call func 1, s2
+;;=     ret
+;;= func 12 $while_only_counts, 4 slots
+;;= @0:
+;;=     br_i32_ge_u s0, s1, @11
+;;= @5:
+;;=     i32_inc_br_lt_u s0, 1, s1, @5
+;;= @11:
+;;=     ret_1 s0
+;;= func 13 $down_to_zero, 3 slots
+;;= @0:
+;;=     copy s1, s0
+;;=     call func 1, s1
+;;=     i32_inc_br_nez s0, -1, @0
+;;= @12:
+;;=     ret
+;;= func 14 $inner_block_first, 2 slots
+;;= @0:
+;;=     br_nez s0, @11
+;;=     copy s1, s0
+;;=     call func 1, s1
+;;= @11:
+;;=     const32 s1, 0
+;;=     call func 1, s1
+;;=     br @0
+;;= func 15 $branch_to_the_next, 2 slots
+;;=     br_eqz s0, @14
+;;=     copy s1, s0
+;;=     call func 1, s1
+;;= @11:
+;;=     br @22
+;;= @14:
+;;=     const32 s1, 2
+;;=     call func 1, s1
+;;= @22:
+;;=     ret_1 s0
+;;= func 16 $table_with_value, 4 slots
 ;;=     const32 s2, 9
 ;;=     br_table s0, 2
 ;;=     br @17
@@ -159,15 +250,14 @@
 ;;= @29:
 ;;=     i32_shl_imm s1, s1, 1
 ;;=     ret_1 s1
-;;= func 11 $dead, 1 slots
+;;= func 17 $dead, 1 slots
 ;;=     const32 s0, 1
-;;=     br @7
-;;= @7:
+;;= @4:
 ;;=     ret_1 s0
-;;= func 12 $two_results, 4 slots
+;;= func 18 $two_results, 4 slots
 ;;=     copy2 s2, s1, s3, s0
 ;;=     ret_n s2, 2
-;;= func 13 $return_if, 4 slots
+;;= func 19 $return_if, 4 slots
 ;;=     br_i32_eq s0, s1, @7
 ;;=     ret_1 s0
 ;;= @7:
