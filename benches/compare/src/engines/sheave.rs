@@ -16,6 +16,15 @@ struct Called {
     out: TypedFunc<i32, i32>,
 }
 
+/// Removed when the benches are done with it.
+struct TemporaryFile(std::path::PathBuf);
+
+impl Drop for TemporaryFile {
+    fn drop(&mut self) {
+        drop(std::fs::remove_file(&self.0));
+    }
+}
+
 fn start(config: &Config, module: impl FnOnce(&sheave::Engine) -> Result<Module>) -> Result<()> {
     let engine = sheave::Engine::new(config)?;
     let module = module(&engine)?;
@@ -73,7 +82,13 @@ impl Engine for Sheave {
             let wasm = wasm.to_vec();
             Startup::new(name, move || start(&config, |engine| Ok(Module::new(engine, &wasm)?)))
         };
-        Ok(modes.map(one).into())
+        let mut ways: Vec<Startup> = modes.map(one).into();
+        // An image file holds the module and its bytecode, and is mapped.
+        let image = std::env::temp_dir().join(format!("sheave-compare-{}.image", std::process::id()));
+        Module::new(&sheave::Engine::default(), wasm)?.write_image(&image)?;
+        let image = TemporaryFile(image);
+        ways.push(Startup::new("image file", move || start(&Config::new(), |engine| Ok(Module::open_image(engine, &image.0)?))));
+        Ok(ways)
     }
 }
 
