@@ -14,9 +14,10 @@ pub struct WasmBacktrace {
 #[derive(Clone, Debug)]
 pub struct FrameInfo {
     module: Module,
-    func_index: u32,
-    func_offset: Option<usize>,
-    module_offset: Option<usize>,
+    /// The function, counted without imports.
+    defined: u32,
+    /// The op, in units from the start of the function's bytecode.
+    position: u32,
 }
 
 impl WasmBacktrace {
@@ -24,15 +25,19 @@ impl WasmBacktrace {
     pub(crate) const LIMIT: usize = 64;
 
     pub(crate) fn new(opaque: &StoreOpaque, frames: &[sheave_interp::FrameInfo]) -> WasmBacktrace {
+        let mut backtrace = WasmBacktrace { frames: Vec::with_capacity(frames.len()), more: false };
+        backtrace.extend(opaque, frames);
+        backtrace
+    }
+
+    /// Adds the frames of an outer activation.
+    pub(crate) fn extend(&mut self, opaque: &StoreOpaque, frames: &[sheave_interp::FrameInfo]) {
         let frame = |f: &sheave_interp::FrameInfo| {
             let module = opaque.instances.get(f.inst.0 as usize)?.clone();
-            let loaded = module.loaded();
-            let module_offset = loaded.wasm_offset(f.func, f.pos).map(|o| o as usize);
-            let body = loaded.info().bodies.get(f.func as usize).map(|b| b.start as usize);
-            let func_offset = module_offset.zip(body).map(|(o, b)| o.saturating_sub(b));
-            Some(FrameInfo { func_index: f.func + loaded.info().n_imported_funcs, func_offset, module_offset, module })
+            Some(FrameInfo { module, defined: f.func, position: f.pos })
         };
-        WasmBacktrace { more: frames.len() >= WasmBacktrace::LIMIT, frames: frames.iter().filter_map(frame).collect() }
+        self.frames.extend(frames.iter().filter_map(frame));
+        self.more = self.frames.len() >= WasmBacktrace::LIMIT;
     }
 
     /// The frames, innermost first.
@@ -44,12 +49,12 @@ impl WasmBacktrace {
 impl FrameInfo {
     /// The function's index in its module, imports included.
     pub fn func_index(&self) -> u32 {
-        self.func_index
+        self.defined + self.module.loaded().info().n_imported_funcs
     }
 
     /// The function's name, from the name section.
     pub fn func_name(&self) -> Option<&str> {
-        self.module.loaded().func_name(self.func_index)
+        self.module.loaded().func_name(self.func_index())
     }
 
     /// The module.
@@ -57,14 +62,16 @@ impl FrameInfo {
         &self.module
     }
 
-    /// Bytes from the start of the function's body to the operator.
+    /// Bytes from the start of the function's body to the operator; found as [`FrameInfo::module_offset`] is.
     pub fn func_offset(&self) -> Option<usize> {
-        self.func_offset
+        let body = self.module.loaded().info().bodies.get(self.defined as usize)?;
+        self.module_offset()?.checked_sub(body.start as usize)
     }
 
-    /// Bytes from the start of the module to the operator.
+    /// Bytes from the start of the module to the operator. It is found by translating the function again, when it is
+    /// asked for.
     pub fn module_offset(&self) -> Option<usize> {
-        self.module_offset
+        self.module.loaded().wasm_offset(self.defined, self.position)
     }
 }
 
@@ -73,13 +80,13 @@ impl core::fmt::Display for WasmBacktrace {
         f.write_str("error while executing at wasm backtrace:")?;
         for (i, frame) in self.frames.iter().enumerate() {
             write!(f, "\n  {i:>3}: ")?;
-            if let Some(offset) = frame.module_offset {
+            if let Some(offset) = frame.module_offset() {
                 write!(f, "{offset:#8x} - ")?;
             }
             write!(f, "{}!", frame.module.name().unwrap_or("<unknown>"))?;
             match frame.func_name() {
                 Some(name) => write!(f, "{name}")?,
-                None => write!(f, "<wasm function {}>", frame.func_index)?,
+                None => write!(f, "<wasm function {}>", frame.func_index())?,
             }
         }
         if self.more {

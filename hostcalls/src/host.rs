@@ -6,10 +6,10 @@
 
 use core::any::Any;
 use core::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use anyhow::bail;
-use sheave_interp::{Exit, FuncAddr, HostEntry, HostStatus, LimitRequest, PauseReason, Trap, Vm};
+use sheave_interp::{Activation, Exit, FuncAddr, HostEntry, HostStatus, LimitAnswer, LimitRequest, PauseReason, Trap, Vm};
 
 use crate::backtrace::WasmBacktrace;
 use crate::store::{Caller, Failure, StoreContextMut, StoreInner, StoreOpaque};
@@ -74,7 +74,7 @@ pub(crate) unsafe fn host_call<T: 'static>(cx: *mut (), body: impl FnOnce(*mut S
 #[cold]
 unsafe fn failed(opaque: *mut StoreOpaque, failure: Failure) -> HostStatus {
     // SAFETY: H1.
-    unsafe { (*opaque).failure = Some(failure) };
+    unsafe { (*opaque).set_failure(failure) };
     HostStatus::Failed
 }
 
@@ -125,23 +125,35 @@ pub(crate) unsafe fn dynamic_entry<T: 'static>(cx: *mut (), data: *const (), fra
 }
 
 /// The machine's question whether something may grow.
-pub(crate) unsafe fn limit_hook<T: 'static>(cx: *mut (), request: LimitRequest) -> bool {
+///
+/// # Safety
+/// - `cx` is the host context, a `StoreInner<T>`; nothing but its machine is borrowed (H1).
+pub(crate) unsafe fn limit_hook<T: 'static>(cx: *mut (), request: LimitRequest) -> LimitAnswer {
     let store = cx.cast::<StoreInner<T>>();
     // SAFETY: H1; only fields beside the machine are used, as the machine is in the middle of an operation.
-    let (limiter, data) = unsafe { (&(*store).limiter, &mut (*store).data) };
-    let Some(limiter) = limiter else { return true };
-    let limiter = limiter(data);
+    let (limiter, data, failure) = unsafe { (&(*store).limiter, &mut (*store).data, &mut (*store).opaque.failure) };
+    let Some(limiter) = limiter else { return LimitAnswer::Allow };
     let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-    match request {
-        LimitRequest::Memory { current, desired, maximum } => limiter.memory_growing(size(current), size(desired), maximum.map(size)),
-        LimitRequest::Table { current, desired, maximum } => limiter.table_growing(size(current), size(desired), maximum.map(size)),
-    }
-    .unwrap_or(false)
+    let answer = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        let limiter = limiter(data);
+        match request {
+            LimitRequest::Memory { current, desired, maximum } => limiter.memory_growing(size(current), size(desired), maximum.map(size)),
+            LimitRequest::Table { current, desired, maximum } => limiter.table_growing(size(current), size(desired), maximum.map(size)),
+        }
+    }));
+    let why = match answer {
+        Ok(Ok(true)) => return LimitAnswer::Allow,
+        Ok(Ok(false)) => return LimitAnswer::Refuse,
+        Ok(Err(error)) => Failure::Error(error),
+        Err(payload) => Failure::Panic(payload),
+    };
+    *failure.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(why);
+    LimitAnswer::Fail
 }
 
-/// Lets the machine use the store for the length of `body`.
+/// Lets the machine use the store for the length of `body`, which does not unwind.
 #[inline(always)]
-pub(crate) fn with_machine<T: 'static, R>(store: &mut StoreInner<T>, body: impl FnOnce(*mut StoreInner<T>, *mut Vm) -> R) -> R {
+fn with_machine<T: 'static, R>(store: &mut StoreInner<T>, body: impl FnOnce(*mut StoreInner<T>, *mut Vm) -> R) -> R {
     let store: *mut StoreInner<T> = store;
     // SAFETY: H1: everything below is derived from this one pointer; the context is put back for the outer call,
     // whose pointer is another.
@@ -155,7 +167,24 @@ pub(crate) fn with_machine<T: 'static, R>(store: &mut StoreInner<T>, body: impl 
     }
 }
 
-/// Calls a function whose arguments `write` puts into slots and whose results `read` takes from them.
+/// Lets something grow at the host's wish; the limiter is asked.
+pub(crate) fn grow<T: 'static, R>(store: &mut StoreInner<T>, grow: impl FnOnce(&mut Vm) -> R) -> Result<R> {
+    // SAFETY: H1: the hook uses the pointer that this borrow comes from, and nothing of the machine.
+    let r = with_machine(store, |_, vm| unsafe { grow(&mut *vm) });
+    store.opaque.take_failure().map_or(Ok(r), |failure| Err(failure.raise()))
+}
+
+impl Failure {
+    /// The error; a panic goes on.
+    pub(crate) fn raise(self) -> Error {
+        match self {
+            Failure::Error(error) => error,
+            Failure::Panic(payload) => std::panic::resume_unwind(payload),
+        }
+    }
+}
+
+/// Calls a function whose arguments `write` puts into slots and whose results `read` takes from them; neither unwinds.
 #[inline(always)]
 pub(crate) fn call<T: 'static, R>(
     store: &mut StoreInner<T>,
@@ -164,49 +193,60 @@ pub(crate) fn call<T: 'static, R>(
     write: impl FnOnce(&StoreOpaque, *mut u64) -> Result<()>,
     read: impl FnOnce(&StoreOpaque, *const u64) -> R,
 ) -> Result<R> {
-    with_machine(store, |store, vm| {
+    let called = with_machine(store, |store, vm| {
         // SAFETY: H1: no reference into the store is alive while the machine runs.
         unsafe {
             let activation = match (*vm).begin(slots) {
                 Ok(a) => a,
-                Err(trap) => return Err(trap.into()),
+                Err(trap) => return Err(Failure::Error(trap.into())),
             };
             let args = (*vm).frame_ptr(activation.frame());
             if let Err(e) = write(&(*store).opaque, args) {
                 (*vm).finish(activation);
-                return Err(e);
+                return Err(Failure::Error(e));
             }
-            let exit = Vm::invoke(vm, &activation, func);
-            if let Err(exit) = exit {
-                let frames = if (*store).opaque.engine.config().backtraces { (*vm).backtrace(&activation, WasmBacktrace::LIMIT) } else { Vec::new() };
+            if let Err(exit) = Vm::invoke(vm, &activation, func) {
+                let failure = failure_of(&mut (*store).opaque, &activation, func, exit);
                 (*vm).finish(activation);
-                return Err(error_of(&mut (*store).opaque, exit, frames));
+                return Err(failure);
             }
             let results = (*vm).frame_ptr(activation.frame());
             let r = read(&(*store).opaque, results);
             (*vm).finish(activation);
             Ok(r)
         }
-    })
+    });
+    // Only now, with the store as it was before, may a panic go on.
+    called.map_err(Failure::raise)
 }
 
+/// Why an activation that is not finished yet ended without results.
 #[cold]
-fn error_of(opaque: &mut StoreOpaque, exit: Exit, frames: Vec<sheave_interp::FrameInfo>) -> Error {
-    let error = match exit {
-        Exit::Trap(trap) => trap.into(),
-        Exit::Paused(PauseReason::OutOfFuel) => Trap::OutOfFuel.into(),
-        Exit::Paused(PauseReason::Interrupted) => Trap::Interrupt.into(),
-        Exit::Load(e) => Error::from_boxed(e),
-        Exit::Host => match opaque.failure.take() {
-            Some(Failure::Error(e)) => e,
-            Some(Failure::Panic(payload)) => std::panic::resume_unwind(payload),
-            None => Error::msg("a host function failed"),
+#[inline(never)]
+fn failure_of(opaque: &mut StoreOpaque, activation: &Activation, func: FuncAddr, exit: Exit) -> Failure {
+    let mut error = match (opaque.take_failure(), exit) {
+        (Some(Failure::Error(error)), _) => error,
+        (Some(panic), _) => return panic,
+        (None, Exit::Trap(trap)) => trap.into(),
+        (None, Exit::Paused(PauseReason::OutOfFuel)) => Trap::OutOfFuel.into(),
+        (None, Exit::Paused(PauseReason::Interrupted)) => Trap::Interrupt.into(),
+        (None, Exit::Load(error)) => match error.downcast::<sheave_loader::LoadError>() {
+            Ok(error) => Error::new(*error),
+            Err(error) => Error::from_boxed(error),
         },
-        other => Error::msg(format!("{other:?}")),
+        (None, _) => Error::msg("a host function failed"),
     };
-    if frames.is_empty() || error.downcast_ref::<WasmBacktrace>().is_some() {
-        return error;
+    // A host function that the host calls has no wasm frames of its own.
+    if !opaque.engine.config().backtraces || opaque.vm.func_origin(func).is_none() {
+        return Failure::Error(error);
     }
-    let backtrace = WasmBacktrace::new(opaque, &frames);
-    error.context(backtrace)
+    // What an inner activation failed with goes on through this one: its frames are the outer ones.
+    let had = error.downcast_ref::<WasmBacktrace>().map_or(0, |b| b.frames().len());
+    let frames = opaque.vm.backtrace(activation, WasmBacktrace::LIMIT.saturating_sub(had));
+    match error.downcast_mut::<WasmBacktrace>() {
+        Some(backtrace) => backtrace.extend(opaque, &frames),
+        None if frames.is_empty() => {}
+        None => error = error.context(WasmBacktrace::new(opaque, &frames)),
+    }
+    Failure::Error(error)
 }

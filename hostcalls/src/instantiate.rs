@@ -3,7 +3,7 @@
 use core::marker::PhantomData;
 
 use anyhow::{anyhow, bail};
-use sheave_interp::{ElemSegment, FuncAddr, InstAddr, InstanceInit, LimitRequest, Trap};
+use sheave_interp::{ElemSegment, FuncAddr, InstAddr, InstanceInit, LimitAnswer, LimitRequest, Trap};
 use sheave_loader::{ConstExpr, ConstOp, DataMode, ElementItems, ElementMode};
 
 use crate::engine::Engine;
@@ -68,8 +68,12 @@ impl<T: 'static> StoreInner<T> {
         let this: *mut StoreInner<T> = self;
         #[expect(unsafe_code, reason = "the hook takes the store as a pointer")]
         // SAFETY: H1: the hook uses the limiter and the data only, and the borrow is ours.
-        let allowed = unsafe { limit_hook::<T>(this.cast(), request) };
-        if allowed { Ok(()) } else { bail!("{what} minimum size exceeds the store's limits") }
+        let answer = unsafe { limit_hook::<T>(this.cast(), request) };
+        match self.opaque.take_failure() {
+            Some(failure) => Err(failure.raise()),
+            None if answer == LimitAnswer::Allow => Ok(()),
+            None => bail!("{what} minimum size exceeds the store's limits"),
+        }
     }
 
     pub(crate) fn limit_new_memory(&mut self, ty: &MemoryType) -> Result<()> {

@@ -32,7 +32,7 @@ mod values;
 #[cfg(feature = "wasi")]
 pub mod wasi;
 
-pub use anyhow::{Context, Error};
+pub use anyhow::{Context, Error, bail, ensure, format_err};
 pub use backtrace::{FrameInfo, WasmBacktrace};
 pub use config::Config;
 pub use disassembly::{DisassembledOp, Disassembly};

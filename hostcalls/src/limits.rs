@@ -4,18 +4,19 @@ use crate::Result;
 
 /// Asked before a guest or the host grows something in a store; see [`Store::limiter`](crate::Store::limiter).
 ///
-/// An `Err` refuses as `Ok(false)` does.
-pub trait ResourceLimiter: Send + Sync {
+/// `Ok(false)` makes a growth fail as the specification allows: `memory.grow` gives -1. An `Err` ends the guest, and is
+/// the error of the call.
+pub trait ResourceLimiter: Send {
     /// Whether a memory may grow from `current` to `desired` bytes. `maximum` is that of its type.
     ///
     /// # Errors
-    /// To refuse.
+    /// To end the guest.
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool>;
 
     /// Whether a table may grow from `current` to `desired` elements. `maximum` is that of its type.
     ///
     /// # Errors
-    /// To refuse.
+    /// To end the guest.
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool>;
 
     /// How many instances the store may have.
@@ -42,21 +43,32 @@ pub struct StoreLimits {
     instances: usize,
     tables: usize,
     memories: usize,
+    trap_on_grow_failure: bool,
 }
 
 impl Default for StoreLimits {
     fn default() -> StoreLimits {
-        StoreLimits { memory_size: None, table_elements: None, instances: 10_000, tables: 10_000, memories: 10_000 }
+        StoreLimits { memory_size: None, table_elements: None, instances: 10_000, tables: 10_000, memories: 10_000, trap_on_grow_failure: false }
+    }
+}
+
+impl StoreLimits {
+    fn decide(&self, limit: Option<usize>, desired: usize, what: &str, unit: &str) -> Result<bool> {
+        let allow = limit.is_none_or(|limit| desired <= limit);
+        if !allow && self.trap_on_grow_failure {
+            anyhow::bail!("forcing trap when growing {what} to {desired} {unit}");
+        }
+        Ok(allow)
     }
 }
 
 impl ResourceLimiter for StoreLimits {
     fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
-        Ok(self.memory_size.is_none_or(|limit| desired <= limit))
+        self.decide(self.memory_size, desired, "memory", "bytes")
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
-        Ok(self.table_elements.is_none_or(|limit| desired <= limit))
+        self.decide(self.table_elements, desired, "table", "elements")
     }
 
     fn instances(&self) -> usize {
@@ -109,6 +121,12 @@ impl StoreLimitsBuilder {
     /// Most memories.
     pub fn memories(mut self, n: usize) -> StoreLimitsBuilder {
         self.0.memories = n;
+        self
+    }
+
+    /// Whether exceeding a limit on size ends the guest with an error, rather than making the growth fail. Off at first.
+    pub fn trap_on_grow_failure(mut self, trap: bool) -> StoreLimitsBuilder {
+        self.0.trap_on_grow_failure = trap;
         self
     }
 

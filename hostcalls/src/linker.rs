@@ -180,16 +180,68 @@ impl<T: 'static> Linker<T> {
         Ok(self)
     }
 
-    /// Instantiates `module` and defines its exports under `module_name`. A WASI command's `_start` is not run.
+    /// Defines the exports of `module` under `module_name`. A reactor (any module without `_start`) is instantiated, its
+    /// `_initialize` called, and its exports defined; a command (with `_start`) gets a new instance for each call of one
+    /// of its functions.
     ///
     /// # Errors
     /// If it cannot be instantiated, or a name is taken.
     pub fn module(&mut self, mut store: impl AsContextMut<Data = T>, module_name: &str, module: &Module) -> Result<&mut Self> {
-        let instance = self.instantiate(store.as_context_mut(), module)?;
-        if let Some(init) = instance.get_func(store.as_context_mut(), "_initialize") {
-            init.call(store.as_context_mut(), &[], &mut [])?;
+        let is_func = |name| module.get_export(name).map(|ty| ty.func().is_some());
+        match (is_func("_start"), is_func("_initialize")) {
+            (Some(true), None) => self.command(store, module_name, module),
+            (None, None | Some(true)) => {
+                let instance = self.instantiate(store.as_context_mut(), module)?;
+                if let Some(init) = instance.get_func(store.as_context_mut(), "_initialize") {
+                    init.typed::<(), ()>(store.as_context_mut())?.call(store.as_context_mut(), ())?;
+                }
+                self.instance(store, module_name, instance)
+            }
+            (Some(_), Some(_)) => bail!("Program cannot be both a Command and a Reactor"),
+            (Some(false), None) => bail!("`_start` must be a function"),
+            (None, Some(false)) => bail!("`_initialize` must be a function"),
         }
-        self.instance(store, module_name, instance)
+    }
+
+    fn command(&mut self, mut store: impl AsContextMut<Data = T>, module_name: &str, module: &Module) -> Result<&mut Self> {
+        /// What commands may export besides functions.
+        const USUAL: [&str; 7] = ["memory", "table", "__indirect_function_table", "__data_end", "__heap_base", "__dso_handle", "__rtti_base"];
+        let pre = self.instantiate_pre(module)?;
+        for export in module.exports() {
+            let Some(ty) = export.ty.func() else {
+                if !USUAL.contains(&export.name) {
+                    bail!("command export '{}' is not a function", export.name);
+                }
+                continue;
+            };
+            let (pre, name) = (pre.clone(), String::from(export.name));
+            let func = Func::new(store.as_context_mut(), ty.clone(), move |mut caller, params, results| {
+                let instance = pre.instantiate(&mut caller)?;
+                let func = instance.get_func(&mut caller, &name).ok_or_else(|| anyhow!("no function `{name}`"))?;
+                func.call(&mut caller, params, results)
+            });
+            self.define(store.as_context_mut(), module_name, export.name, func)?;
+        }
+        Ok(self)
+    }
+
+    /// The function that a module defined by [`Linker::module`] is run by: the one without a name, or `_start`, or one
+    /// that does nothing.
+    ///
+    /// # Errors
+    /// If what has that name is no function.
+    pub fn get_default(&self, mut store: impl AsContextMut<Data = T>, module: &str) -> Result<Func> {
+        for name in ["", "_start"] {
+            if let Some(item) = self.get(store.as_context_mut(), module, name) {
+                return item.into_func().ok_or_else(|| anyhow!("export `{name}` in '{module}' is not a function"));
+            }
+        }
+        Ok(Func::wrap(store, || {}))
+    }
+
+    /// What is defined for an import.
+    pub fn get_by_import(&self, store: impl AsContextMut<Data = T>, import: &crate::ImportType<'_>) -> Option<Extern> {
+        self.get(store, import.module, import.name)
     }
 
     /// Gives what is defined under one name a second one.

@@ -3,7 +3,7 @@
 
 use sheave_interp::MemAddr;
 
-use crate::host::with_machine;
+use crate::host;
 use crate::store::{AsContext, AsContextMut, StoreContext, StoreContextMut, StoreOpaque};
 use crate::types::MemoryType;
 use crate::Result;
@@ -106,8 +106,10 @@ impl Memory {
         let old = self.opaque(&store.opaque).vm.memory(self.addr).1;
         let new = delta.checked_mul(PAGE).and_then(|d| old.checked_add(d));
         let addr = self.addr;
-        // SAFETY: H1: nothing else uses the machine.
-        let grown = new.is_some_and(|new| with_machine(store, |_, vm| unsafe { (*vm).memory_grow(addr, new) }));
+        let grown = match new {
+            Some(new) => host::grow(store, |vm| vm.memory_grow(addr, new))?,
+            None => false,
+        };
         if !grown {
             anyhow::bail!("failed to grow memory by `{delta}`");
         }

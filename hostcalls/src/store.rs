@@ -2,7 +2,7 @@
 
 use core::any::Any;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::bail;
 use sheave_interp::{FuncAddr, InstAddr, Vm, VmConfig};
@@ -52,7 +52,8 @@ pub(crate) struct StoreOpaque {
     pub(crate) table_types: Vec<TableType>,
     pub(crate) global_types: Vec<GlobalType>,
     /// Why the host function failed that is just being unwound.
-    pub(crate) failure: Option<Failure>,
+    /// In a mutex for the sake of `Sync` alone: it is never locked.
+    pub(crate) failure: Mutex<Option<Failure>>,
 }
 
 /// How a host function failed.
@@ -89,7 +90,7 @@ impl<T: 'static> Store<T> {
             memory_types: Vec::new(),
             table_types: Vec::new(),
             global_types: Vec::new(),
-            failure: None,
+            failure: Mutex::new(None),
         };
         Ok(Store(Box::new(StoreInner { opaque, data, limiter: None })))
     }
@@ -148,6 +149,9 @@ impl<T: 'static> Store<T> {
         InterruptHandle(Arc::clone(self.0.opaque.vm.interrupt_flag()))
     }
 
+    /// Collects garbage: there is none yet that could be collected.
+    pub fn gc(&mut self) {}
+
     /// Interrupts the store when the engine's epoch has gone on by `ticks`.
     pub fn set_epoch_deadline(&mut self, ticks: u64) {
         let opaque = &self.0.opaque;
@@ -184,6 +188,14 @@ impl StoreOpaque {
         Ok(())
     }
 
+    pub(crate) fn set_failure(&mut self, failure: Failure) {
+        *self.failure.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+    }
+
+    pub(crate) fn take_failure(&mut self) -> Option<Failure> {
+        self.failure.get_mut().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// Handles are numbers: used with another store they would mean something else.
     #[inline]
     pub(crate) fn check(&self, id: u64) {
@@ -218,8 +230,16 @@ impl<'a, T: 'static> StoreContext<'a, T> {
     }
 
     /// The engine.
-    pub fn engine(&self) -> &Engine {
+    pub fn engine(&self) -> &'a Engine {
         &self.0.opaque.engine
+    }
+
+    /// Fuel left; see [`Store::get_fuel`].
+    ///
+    /// # Errors
+    /// If the engine does not count fuel.
+    pub fn get_fuel(&self) -> Result<u64> {
+        self.0.opaque.fuel()
     }
 }
 
@@ -253,6 +273,12 @@ impl<T: 'static> StoreContextMut<'_, T> {
     /// If the engine does not count fuel.
     pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
         self.0.opaque.set_fuel(fuel)
+    }
+
+    /// Interrupts the store when the engine's epoch has gone on by `ticks`.
+    pub fn set_epoch_deadline(&mut self, ticks: u64) {
+        let opaque = &self.0.opaque;
+        opaque.engine.epochs().set_deadline(opaque.vm.interrupt_flag(), ticks);
     }
 }
 

@@ -1,10 +1,9 @@
 //! Tables of a store.
-#![allow(unsafe_code, reason = "grows through the machine's pointer")]
 
 use anyhow::{anyhow, bail};
 use sheave_interp::TableAddr;
 
-use crate::host::with_machine;
+use crate::host;
 use crate::store::{AsContext, AsContextMut, StoreOpaque};
 use crate::types::TableType;
 use crate::values::Ref;
@@ -73,8 +72,7 @@ impl Table {
         let failed = || anyhow!("failed to grow table by `{delta}`");
         let delta32 = u32::try_from(delta).map_err(|_| failed())?;
         let addr = self.addr;
-        // SAFETY: H1: nothing else uses the machine.
-        with_machine(store, |_, vm| unsafe { (*vm).table_grow(addr, delta32, entry) }).map(u64::from).ok_or_else(failed)
+        host::grow(store, |vm| vm.table_grow(addr, delta32, entry))?.map(u64::from).ok_or_else(failed)
     }
 
     /// Sets `len` elements from `index` up.

@@ -170,13 +170,16 @@ impl Ref {
         Ok(entry)
     }
 
-    /// The reference of that type in a table entry or slot.
+    /// The reference of that type in a table entry or slot. What leads nowhere, which only a damaged arena can hold, is
+    /// null: a handle names something of its store.
     pub(crate) fn from_entry(entry: u32, ty: RefType, store: &StoreOpaque) -> Ref {
         let address = entry.checked_sub(1);
         if ty.heap_type == HeapType::Extern {
-            Ref::Extern(address.map(|index| ExternRef { store: store.id, index }))
+            let index = address.filter(|index| (*index as usize) < store.externs.len());
+            Ref::Extern(index.map(|index| ExternRef { store: store.id, index }))
         } else {
-            Ref::Func(address.map(|f| Func { store: store.id, addr: sheave_interp::FuncAddr(f) }))
+            let addr = address.map(sheave_interp::FuncAddr).filter(|addr| store.vm.func_type(*addr).is_some());
+            Ref::Func(addr.map(|addr| Func { store: store.id, addr }))
         }
     }
 }

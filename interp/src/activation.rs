@@ -88,15 +88,22 @@ impl Vm {
                 }
                 let mut value = (*cell).load(core::sync::atomic::Ordering::Acquire);
                 if value >> 32 == u64::from(u32::MAX) {
-                    value = m.link_cell(cell).map_err(Exit::Load)?;
+                    value = m.link_cell(cell).map_err(|e| m.not_entered(Exit::Load(e)))?;
                 }
-                m.reserve_stack(activation.frame, value >> 32).map_err(Exit::Trap)?;
+                m.reserve_stack(activation.frame, value >> 32).map_err(|t| m.not_entered(Exit::Trap(t)))?;
                 m.fp = m.stack_base.add(activation.frame as usize);
                 m.push_record(EXIT_AT, 0);
                 m.ip = m.code_base.add(value as u32 as usize);
             }
             Vm::run(vm)
         }
+    }
+
+    /// An activation that fails before its first op: `ip` still is where another one ended.
+    #[cold]
+    fn not_entered(&mut self, exit: Exit) -> Exit {
+        self.ip = self.code_base;
+        exit
     }
 
     /// Goes on with a paused activation.

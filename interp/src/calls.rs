@@ -304,18 +304,20 @@ unsafe fn call_host(vm: *mut Vm, f: FuncAddr, base: u16, next: *const u8) -> u32
         {
             return raise(vm, t);
         }
-        let top = (*vm).top;
+        let (top, ip) = ((*vm).top, (*vm).ip);
         (*vm).top = frame + slots * 8;
         let status = entry((*vm).host_cx, data, frame);
         (*vm).top = top;
+        if status == HostStatus::Done {
+            (*vm).acc = get_u64((*vm).stack_base.add(frame as usize), 0);
+            (*vm).ip = next;
+            return 0;
+        }
+        // Calls that the host function made have left theirs; a backtrace wants this one.
+        (*vm).ip = ip;
         match status {
-            HostStatus::Done => {
-                (*vm).acc = get_u64((*vm).stack_base.add(frame as usize), 0);
-                (*vm).ip = next;
-                0
-            }
-            HostStatus::Failed => EXIT_HOST,
             HostStatus::Trap(t) => raise(vm, t),
+            _ => EXIT_HOST,
         }
     }
 }

@@ -31,7 +31,7 @@ mod store;
 mod trap;
 mod vm;
 
-pub use activation::{Exit, PauseReason};
+pub use activation::{Activation, Exit, PauseReason};
 pub use code_space::{CodeSpace, CodeSpaceError};
 pub use executor::Executor;
 pub use module::{CodeModule, FrameInfo, FunctionCode, ModuleDesc, ModuleSource, SourceError};
@@ -39,4 +39,4 @@ pub use sheave_arena::{ArenaConfig, ArenaError, Backend};
 pub use sheave_isa::FuncShape;
 pub use store::{ElemSegment, FuncAddr, GlobalAddr, InstAddr, InstanceInit, LimitRequest, MemAddr, StoreError, TableAddr};
 pub use trap::Trap;
-pub use vm::{HostEntry, HostStatus, LimitHook, Vm, VmConfig};
+pub use vm::{HostEntry, HostStatus, LimitAnswer, LimitHook, Vm, VmConfig};

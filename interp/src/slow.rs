@@ -61,7 +61,14 @@ pub(crate) unsafe fn memory_grow(vm: *mut Vm, delta: u32, m: u16) -> Result<u32,
     let vm = unsafe { machine(vm) };
     let m = mem(vm, m);
     let old = vm.memory(m).1;
-    Ok(if vm.memory_grow(m, old + u64::from(delta) * PAGE) { (old / PAGE) as u32 } else { u32::MAX })
+    vm.limit_failed = false;
+    let grown = vm.memory_grow(m, old + u64::from(delta) * PAGE);
+    unless_limit_failed(vm, if grown { (old / PAGE) as u32 } else { u32::MAX })
+}
+
+/// The result of a growth, unless the limit hook wants the guest to end.
+fn unless_limit_failed(vm: &Vm, result: u32) -> Result<u32, Trap> {
+    if vm.limit_failed { Err(Trap::AllocationTooLarge) } else { Ok(result) }
 }
 
 /// Where `n` bytes from `at` of a memory lie.
@@ -131,7 +138,9 @@ pub(crate) unsafe fn table_size(vm: *mut Vm, t: u16) -> Result<u32, Trap> {
 pub(crate) unsafe fn table_grow(vm: *mut Vm, v: u64, delta: u32, t: u16) -> Result<u32, Trap> {
     // SAFETY: I1.
     let vm = unsafe { machine(vm) };
-    Ok(vm.table_grow(table(vm, t), delta, v as u32).unwrap_or(u32::MAX))
+    vm.limit_failed = false;
+    let old = vm.table_grow(table(vm, t), delta, v as u32);
+    unless_limit_failed(vm, old.unwrap_or(u32::MAX))
 }
 
 pub(crate) unsafe fn table_fill(vm: *mut Vm, i: u32, v: u64, n: u32, t: u16) -> Result<(), Trap> {

@@ -9,7 +9,7 @@ use sheave_arena::{ArenaError, MemoryId, Offset};
 
 use crate::module::{CodeModule, SourceError};
 use crate::trap::Trap;
-use crate::vm::{HostEntry, Vm};
+use crate::vm::{HostEntry, LimitAnswer, Vm};
 
 macro_rules! addresses {
     ($($(#[$doc:meta])* $name:ident)*) => { $(
@@ -157,12 +157,11 @@ fn next_addr(len: usize) -> Result<u32, StoreError> {
 }
 
 impl Vm {
-    fn allowed(&self, request: LimitRequest) -> bool {
-        match self.limit_hook {
-            // SAFETY: whoever set the hook set the context that goes with it.
-            Some(hook) => unsafe { hook(self.host_cx, request) },
-            None => true,
-        }
+    fn allowed(&mut self, request: LimitRequest) -> bool {
+        // SAFETY: whoever set the hook set the context that goes with it.
+        let answer = self.limit_hook.map_or(LimitAnswer::Allow, |hook| unsafe { hook(self.host_cx, request) });
+        self.limit_failed = answer == LimitAnswer::Fail;
+        answer == LimitAnswer::Allow
     }
 
     // ---- memories --------------------------------------------------------------------------------------------------

@@ -28,8 +28,20 @@ pub enum HostStatus {
 /// arguments are and its results go: [`Vm::frame_ptr`], to be asked again after anything that can run wasm or allocate.
 pub type HostEntry = unsafe fn(cx: *mut (), data: *const (), frame: u32) -> HostStatus;
 
-/// Asked before a memory or table grows; `cx` is [`Vm::set_host_context`]'s. False refuses.
-pub type LimitHook = unsafe fn(cx: *mut (), request: LimitRequest) -> bool;
+/// Asked before a memory or table grows; `cx` is [`Vm::set_host_context`]'s. It does not unwind, and uses nothing of the
+/// machine.
+pub type LimitHook = unsafe fn(cx: *mut (), request: LimitRequest) -> LimitAnswer;
+
+/// What a [`LimitHook`] says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LimitAnswer {
+    /// It may grow.
+    Allow,
+    /// It may not: the growth fails as the specification allows.
+    Refuse,
+    /// It may not, and the guest that asked ends with a trap; whoever made the hook keeps the reason.
+    Fail,
+}
 
 /// How a machine is made.
 #[derive(Clone, Debug)]
@@ -85,6 +97,8 @@ pub struct Vm {
 
     pub(crate) host_cx: *mut (),
     pub(crate) limit_hook: Option<LimitHook>,
+    /// What the hook said last was `Fail`.
+    pub(crate) limit_failed: bool,
     pub(crate) load_error: Option<SourceError>,
     pub(crate) pause: PauseReason,
 
@@ -150,6 +164,7 @@ impl Vm {
             max_stack,
             host_cx: core::ptr::null_mut(),
             limit_hook: None,
+            limit_failed: false,
             load_error: None,
             pause: PauseReason::OutOfFuel,
             generation: arena.generation(),

@@ -1,0 +1,38 @@
+//! The embedding API as an embedder uses it, on both executors.
+
+mod api {
+    mod calls;
+    mod failures;
+    mod interruption;
+    mod limits;
+    mod linking;
+    mod modules;
+    mod objects;
+    mod reentry;
+
+    use sheave_hostcalls::{Config, Engine, Executor, Instance, Module, Store};
+
+    /// Runs a test on each executor of this build.
+    fn on_both(test: impl Fn(&Engine)) {
+        on_both_with(|_| {}, test);
+    }
+
+    fn on_both_with(settings: impl Fn(&mut Config), test: impl Fn(&Engine)) {
+        for executor in [Executor::Threaded, Executor::Portable] {
+            if executor.available() {
+                let mut config = Config::new();
+                config.executor(executor);
+                settings(&mut config);
+                test(&Engine::new(&config).unwrap());
+            }
+        }
+    }
+
+    /// An instance without imports in a new store.
+    fn instance(engine: &Engine, wat: &str) -> (Store<()>, Instance) {
+        let module = Module::new(engine, wat).unwrap();
+        let mut store = Store::new(engine, ());
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        (store, instance)
+    }
+}
