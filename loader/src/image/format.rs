@@ -14,8 +14,10 @@ pub(super) const FORMAT_VERSION: u32 = 1;
 pub(super) const HEADER_BYTES: usize = 128;
 pub(super) const ENTRY_BYTES: usize = 24;
 
-pub(super) const FLAG_FUEL: u32 = 1;
-pub(super) const FLAG_INTERRUPTION: u32 = 2;
+/// The header's word for the options that change code.
+pub(super) fn flags(fuel: bool, interruption: bool) -> u32 {
+    u32::from(fuel) | (u32::from(interruption) << 1)
+}
 
 /// A part of the file: where it starts and how many bytes it has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

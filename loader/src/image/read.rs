@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code, reason = "mapping a file is unsafe")]
 
-use super::format::{ENTRY_BYTES, FLAG_FUEL, FLAG_INTERRUPTION, Header, IndexEntry, Span};
+use super::format::{ENTRY_BYTES, Header, IndexEntry, Span, flags};
 use super::sections::{self, Class};
 use crate::error::{ImageErrorKind, ImagePart, LoadError};
 use crate::info::ModuleInfo;
@@ -203,8 +203,7 @@ fn check_versions(header: &Header, options: &Options) -> Result<(), LoadError> {
     if (header.isa_version, header.isa_hash) != (sheave_isa::ISA_VERSION, sheave_isa::ISA_HASH) {
         return err(12, ImageErrorKind::BytecodeVersion);
     }
-    let flags =
-        u32::from(options.fuel) * FLAG_FUEL | u32::from(options.interruption) * FLAG_INTERRUPTION;
+    let flags = flags(options.fuel, options.interruption);
     if header.flags != flags {
         return err(24, ImageErrorKind::Options);
     }

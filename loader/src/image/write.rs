@@ -1,8 +1,6 @@
 //! Writing images.
 
-use super::format::{
-    ENTRY_BYTES, FLAG_FUEL, FLAG_INTERRUPTION, HEADER_BYTES, Header, IndexEntry, Span,
-};
+use super::format::{ENTRY_BYTES, HEADER_BYTES, Header, IndexEntry, Span, flags};
 use super::sections::{self, Class};
 use crate::error::{LoadError, LoadErrorKind};
 use crate::functions::{AllCode, Functions};
@@ -48,7 +46,7 @@ pub(crate) fn encode(functions: &Functions<'_>, code: &AllCode) -> Result<Vec<u8
     let header = Header {
         isa_version: sheave_isa::ISA_VERSION,
         isa_hash: sheave_isa::ISA_HASH,
-        flags: flags(functions),
+        flags: flags(functions.options.fuel, functions.options.interruption),
         n_funcs: n_funcs as u32,
         features: functions.features.bits(),
         file_len: image.len() as u64,
@@ -66,11 +64,6 @@ pub(crate) fn encode(functions: &Functions<'_>, code: &AllCode) -> Result<Vec<u8
     };
     image[..HEADER_BYTES].copy_from_slice(&header.encode());
     Ok(image)
-}
-
-fn flags(functions: &Functions<'_>) -> u32 {
-    u32::from(functions.options.fuel) * FLAG_FUEL
-        | u32::from(functions.options.interruption) * FLAG_INTERRUPTION
 }
 
 /// Writes a file so that, whenever the machine stops, there is the old file or the new one.

@@ -163,10 +163,10 @@ impl Translator<'_> {
             taken.units[0] &= !LABEL;
         }
         self.asm.code.truncate(at);
-        if self.pending & RECORD != 0 {
-            if let Some((_, offset)) = self.marks.pop() {
-                taken.offset = offset;
-            }
+        if self.pending & RECORD != 0
+            && let Some((_, offset)) = self.marks.pop()
+        {
+            taken.offset = offset;
         }
         self.last = self.prev;
         self.prev = NONE;

@@ -3,7 +3,7 @@
 //! An op that was taken back wrote a temporary that nobody else can see, so doing its work later,
 //! as a part of the op that comes next, changes nothing.
 
-use super::control::is_i16;
+use super::condition::is_i16;
 use super::emit::{hi, lo};
 use super::ops::{Popped, Swap};
 use super::stack::Kind;
@@ -306,121 +306,6 @@ impl Translator<'_> {
             self.binary_of(Op::I64Mul, dst, a, b, Ty::I64, Swap::Yes);
         }
         self.push_temp(Ty::I64);
-    }
-
-    // ---- addresses ------------------------------------------------------------------------------
-
-    /// A load whose address the last op added up.
-    pub(super) fn load_at_sum(
-        &mut self,
-        op: Op,
-        dst: u16,
-        entry: super::stack::Entry,
-        at: u32,
-        offset: u32,
-    ) -> bool {
-        match self.last_op_of(entry, at) {
-            Some(Op::I32Add) if offset <= 0xffff => {
-                let Some(form) = op.add_form() else {
-                    return false;
-                };
-                let [_, _, a, b, ..] = self.take_last().units;
-                self.put_value([form as u16, dst, a, b, offset as u16]);
-                true
-            }
-            Some(Op::I32AddShl) if offset <= 0xffff => {
-                let Some(form) = op.add_shl_form() else {
-                    return false;
-                };
-                let [_, _, a, b, k, ..] = self.take_last().units;
-                self.put_value([form as u16, dst, a, b, k, offset as u16]);
-                true
-            }
-            // With an offset the sum would have to wrap before it is added.
-            Some(Op::I32AddImm) if offset == 0 => {
-                let Some(form) = op.addi_form() else {
-                    return false;
-                };
-                let [_, _, a, low, high, ..] = self.take_last().units;
-                self.put_value([form as u16, dst, a, low, high]);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// A store whose address was added up by the last op, or by the one before if the last made
-    /// the value.
-    pub(super) fn store_at_sum(
-        &mut self,
-        op: Op,
-        addr: Popped,
-        value: Popped,
-        offset: u32,
-    ) -> bool {
-        let made_value = self.is_last(value.0, value.1);
-        let sum = if made_value { self.prev } else { self.last };
-        if sum == NONE
-            || addr.0.kind != Kind::Temp
-            || self.asm.code[sum as usize + 1] != self.temp(addr.1)
-        {
-            return false;
-        }
-        let form = match self.opcode_at(sum) {
-            Some(Op::I32Add) if offset <= 0xffff => op.add_form(),
-            Some(Op::I32AddShl) if offset <= 0xffff => op.add_shl_form(),
-            Some(Op::I32AddImm) if offset == 0 => op.addi_form(),
-            _ => None,
-        };
-        let Some(form) = form else { return false };
-        // The sum may have read the slot that the value now has: then it cannot come later.
-        let by_slots = Some(form) != op.addi_form();
-        let operands = &self.asm.code[sum as usize + 2..];
-        let value_slot = self.temp(value.1);
-        if value.0.kind != Kind::Local
-            && (operands[0] == value_slot || (by_slots && operands[1] == value_slot))
-        {
-            return false;
-        }
-        let made_value = made_value.then(|| self.take_last());
-        let [opcode, _, a, b, high, ..] = self.take_last().units;
-        self.bring_back(made_value);
-        let value = self.stored(value, op);
-        if opcode == Op::I32Add as u16 {
-            self.put(&mut [form as u16, a, b, value, offset as u16]);
-        } else if opcode == Op::I32AddShl as u16 {
-            self.put(&mut [form as u16, a, b, value, high, offset as u16]);
-        } else {
-            self.put(&mut [form as u16, a, b, high, value]);
-        }
-        true
-    }
-
-    /// A store of what the last op loaded.
-    pub(super) fn load_and_store(
-        &mut self,
-        op: Op,
-        addr: Popped,
-        value: Popped,
-        offset: u32,
-    ) -> bool {
-        let both = match (op, self.last_op_of(value.0, value.1)) {
-            (Op::I32Store, Some(Op::I32Load)) | (Op::F32Store, Some(Op::F32Load)) => {
-                Op::I32LoadStore
-            }
-            (Op::I64Store, Some(Op::I64Load)) | (Op::F64Store, Some(Op::F64Load)) => {
-                Op::I64LoadStore
-            }
-            _ => return false,
-        };
-        let high = self.asm.code[self.last as usize + 4];
-        if high != 0 || offset > 0xffff || addr.0.is_const() {
-            return false;
-        }
-        let [_, _, src, src_offset, ..] = self.take_last().units;
-        let dst = self.slot(addr.0, addr.1);
-        self.put(&mut [both as u16, dst, offset as u16, src, src_offset]);
-        true
     }
 }
 

@@ -17,11 +17,16 @@
 //! Everything here takes time and memory linear in the size of the function, whatever it looks
 //! like; nothing recurses.
 
+mod branch;
+mod call;
+mod condition;
 mod control;
 mod driver;
 mod emit;
 mod fuse;
+mod memory;
 mod ops;
+mod repeat;
 mod stack;
 mod visit;
 
@@ -160,9 +165,9 @@ pub(crate) struct Translated<'t> {
     pub(crate) marks: &'t [(u32, u32)],
 }
 
-/// Length of the op that zeroes locals, which stands before the code until it is known whether it
+/// Room for the op that zeroes locals, which stands before the code until it is known whether it
 /// is needed.
-const PREFIX: usize = 3;
+const PREFIX: usize = 4;
 
 impl<'m> Translator<'m> {
     pub(crate) fn new(info: &'m ModuleInfo, options: CodeOptions) -> Self {
@@ -205,7 +210,7 @@ impl<'m> Translator<'m> {
     /// Starts a function; its locals are to be declared next.
     fn begin(&mut self, type_index: u32, record: bool) {
         self.asm.code.clear();
-        self.asm.zero(0, 0);
+        self.asm.code.resize(PREFIX, 0);
         self.last = NONE;
         self.prev = NONE;
         self.pending = if record { emit::RECORD } else { 0 };
@@ -284,10 +289,14 @@ impl<'m> Translator<'m> {
             return Err(LoadErrorKind::CodeTooLarge);
         }
         let start = match self.zero {
-            Some((first, last)) => {
-                self.asm.patch_u16(1, first as u16);
-                self.asm.patch_u16(2, (last - first + 1) as u16);
+            Some((first, last)) if first == last => {
+                self.asm.code[..PREFIX].copy_from_slice(&[Op::Const32 as u16, first as u16, 0, 0]);
                 0
+            }
+            Some((first, last)) => {
+                let n = (last - first + 1) as u16;
+                self.asm.code[1..PREFIX].copy_from_slice(&[Op::Zero as u16, first as u16, n]);
+                1
             }
             None => PREFIX,
         };

@@ -5,7 +5,6 @@ use super::stack::{Entry, Kind};
 use super::{NONE, Translator, Ty};
 use crate::error::LoadErrorKind;
 use sheave_isa::{LABEL, OPS, Op};
-use wasmparser::{MemArg, MemArgTarget};
 
 /// What may be done when the first operand of a binary operator is the constant.
 #[derive(Clone, Copy)]
@@ -357,112 +356,22 @@ impl Translator<'_> {
                 }
             }
         }
-        if b.0.is_const() && fits(b.0) {
-            if let Some(form) = op.imm_form() {
-                let a = self.slot_of(a, ty);
-                let (low, high) = (b.0.bits as u32, (b.0.bits >> 32) as u32);
-                if ty == Ty::F64 {
-                    self.put_value([form as u16, dst, a, lo(low), hi(low), lo(high), hi(high)]);
-                } else {
-                    self.put_value([form as u16, dst, a, lo(low), hi(low)]);
-                }
-                return;
+        if b.0.is_const()
+            && fits(b.0)
+            && let Some(form) = op.imm_form()
+        {
+            let a = self.slot_of(a, ty);
+            let (low, high) = (b.0.bits as u32, (b.0.bits >> 32) as u32);
+            if ty == Ty::F64 {
+                self.put_value([form as u16, dst, a, lo(low), hi(low), lo(high), hi(high)]);
+            } else {
+                self.put_value([form as u16, dst, a, lo(low), hi(low)]);
             }
+            return;
         }
         let a = self.slot_of(a, ty);
         let b = self.slot_of(b, ty);
         self.put_value([op as u16, dst, a, b]);
-    }
-
-    // ---- memory ---------------------------------------------------------------------------------
-
-    pub(super) fn load(&mut self, op: Op, ty: Ty, arg: MemArg) {
-        if !self.reachable {
-            return;
-        }
-        let (entry, at) = self.pop();
-        let dst = self.temp(at);
-        let offset = arg.offset as u32;
-        let memory = memory_of(&arg);
-        if memory != 0 {
-            let addr = self.slot(entry, at);
-            let form = op.mem_form().unwrap_or(op);
-            self.put_value([form as u16, dst, addr, lo(offset), hi(offset), memory]);
-        } else if let Some(address) = absolute(entry, offset)
-            && let Some(form) = op.abs_form()
-        {
-            self.put_value([form as u16, dst, lo(address), hi(address)]);
-        } else if !self.load_at_sum(op, dst, entry, at, offset) {
-            let addr = self.slot_low((entry, at));
-            self.put_value([op as u16, dst, addr, lo(offset), hi(offset)]);
-        }
-        self.push_temp(ty);
-    }
-
-    pub(super) fn store(&mut self, op: Op, arg: MemArg) {
-        if !self.reachable {
-            return;
-        }
-        let (mut value, value_at) = self.pop();
-        let (addr, addr_at) = self.pop();
-        let offset = arg.offset as u32;
-        let memory = memory_of(&arg);
-        if memory != 0 {
-            let addr = self.slot(addr, addr_at);
-            let value = self.slot(value, value_at);
-            let form = op.mem_form().unwrap_or(op);
-            self.put(&mut [form as u16, addr, value, lo(offset), hi(offset), memory]);
-            return;
-        }
-        let mut op = op;
-        if value.is_const() {
-            // The bits are stored, whatever their type.
-            match op {
-                Op::F32Store => (op, value.ty) = (Op::I32Store, Ty::I32),
-                Op::F64Store => (op, value.ty) = (Op::I64Store, Ty::I64),
-                _ => {}
-            }
-            if !addr.is_const()
-                && let Some(imm) = store_imm(op, value.bits)
-                && let Some(form) = op.imm_form()
-            {
-                let addr = self.slot(addr, addr_at);
-                self.put(&mut [form as u16, addr, imm, lo(offset), hi(offset)]);
-                return;
-            }
-        }
-        if let Some(address) = absolute(addr, offset)
-            && let Some(form) = op.abs_form()
-        {
-            let value = self.stored((value, value_at), op);
-            self.put(&mut [form as u16, lo(address), hi(address), value]);
-            return;
-        }
-        if self.store_at_sum(op, (addr, addr_at), (value, value_at), offset)
-            || self.load_and_store(op, (addr, addr_at), (value, value_at), offset)
-        {
-            return;
-        }
-        let addr = self.slot_low((addr, addr_at));
-        let value = self.stored((value, value_at), op);
-        self.put(&mut [op as u16, addr, value, lo(offset), hi(offset)]);
-    }
-
-    /// The slot of a value of which this op stores the low bits: what only changes others is left
-    /// out.
-    pub(super) fn stored(&mut self, value: Popped, op: Op) -> u16 {
-        let low = match op {
-            Op::I32Store8 => 0xff,
-            Op::I32Store16 => 0xffff,
-            Op::I32Store => return self.slot_low(value),
-            _ => return self.slot(value.0, value.1),
-        };
-        if self.last_op_of(value.0, value.1) == Some(Op::I32AndImm)
-            && self.asm.code[self.last as usize + 3] & low == low
-        {
-            return self.take_last().units[2];
-        }
-        self.slot_low(value)
     }
 
     /// An op whose operands are the top `N` entries and then `extra`; it gives nothing.
@@ -520,112 +429,9 @@ impl Translator<'_> {
             0
         })
     }
-
-    // ---- calls ----------------------------------------------------------------------------------
-
-    pub(super) fn visit_call(&mut self, func: u32) {
-        if !self.reachable {
-            return;
-        }
-        let ty = self.info.funcs.get(func as usize).copied().unwrap_or(0);
-        let base = self.arguments(ty);
-        let (op, i) = match func.checked_sub(self.info.n_imported_funcs) {
-            Some(i) => (Op::Call, i),
-            None => (Op::CallImport, func),
-        };
-        self.put(&mut [op as u16, lo(i), hi(i), base]);
-        self.push_type_results(ty);
-    }
-
-    pub(super) fn visit_call_indirect(&mut self, ty: u32, table: u32) {
-        if !self.reachable {
-            return;
-        }
-        let table = self.index16(table);
-        let (index, at) = self.pop();
-        // The arguments move first, the index last: it stays next to the call that uses it.
-        let made = self.set_aside(index, at);
-        let n = self.shape(ty).0;
-        self.settle_top(n);
-        self.bring_back(made);
-        let index = self.slot(index, at);
-        let base = self.arguments(ty);
-        self.put(&mut [Op::CallIndirect as u16, index, lo(ty), hi(ty), table, base]);
-        self.push_type_results(ty);
-    }
-
-    pub(super) fn visit_return_call(&mut self, func: u32) {
-        if !self.reachable {
-            return;
-        }
-        let ty = self.info.funcs.get(func as usize).copied().unwrap_or(0);
-        let n = self.shape(ty).0 as u16;
-        let base = self.arguments(ty);
-        let (op, i) = match func.checked_sub(self.info.n_imported_funcs) {
-            Some(i) => (Op::ReturnCall, i),
-            None => (Op::ReturnCallImport, func),
-        };
-        self.put(&mut [op as u16, lo(i), hi(i), base, n]);
-        self.begin_fuel_block();
-        self.reachable = false;
-    }
-
-    pub(super) fn visit_return_call_indirect(&mut self, ty: u32, table: u32) {
-        if !self.reachable {
-            return;
-        }
-        let table = self.index16(table);
-        let (index, at) = self.pop();
-        let index = self.slot(index, at);
-        let n = self.shape(ty).0 as u16;
-        let base = self.arguments(ty);
-        let op = Op::ReturnCallIndirect as u16;
-        self.put(&mut [op, index, lo(ty), hi(ty), table, base, n]);
-        self.begin_fuel_block();
-        self.reachable = false;
-    }
-
-    /// Puts the arguments for a function of this type in place, takes them from the stack, and
-    /// gives the slot of the first.
-    fn arguments(&mut self, ty: u32) -> u16 {
-        let n = self.shape(ty).0;
-        self.settle_top(n);
-        let first = self.height() - n;
-        self.truncate(first);
-        self.temp(first)
-    }
 }
 
 /// Whether a constant fits the immediate of its type.
 fn fits(entry: Entry) -> bool {
     entry.ty != Ty::I64 || entry.bits as i64 == i64::from(entry.bits as i32)
-}
-
-/// The address that a constant and an offset make, if it has 32 bits.
-fn absolute(entry: Entry, offset: u32) -> Option<u32> {
-    if entry.is_const() {
-        (entry.bits as u32).checked_add(offset)
-    } else {
-        None
-    }
-}
-
-fn memory_of(arg: &MemArg) -> u16 {
-    match arg.target {
-        // There are at most 100.
-        MemArgTarget::Memory(index) => index as u16,
-        MemArgTarget::Array(_) => 0,
-    }
-}
-
-/// The 16-bit immediate, to be sign-extended, that stores the same bytes as `bits`.
-fn store_imm(op: Op, bits: u64) -> Option<u16> {
-    let fits = match op {
-        Op::I32Store8 | Op::I64Store8 => return Some(u16::from(bits as u8)),
-        Op::I32Store16 | Op::I64Store16 => return Some(bits as u16),
-        Op::I32Store | Op::I64Store32 => bits as i32 == i32::from(bits as i16),
-        Op::I64Store => bits as i64 == i64::from(bits as i16),
-        _ => false,
-    };
-    fits.then_some(bits as u16)
 }

@@ -11,18 +11,18 @@
   (func $for_ever (loop (br 0)))
 )
 ;;= func 0 $count, 4 slots
-;;=     zero s1, 1
+;;=     const32 s1, 0
 ;;=     fuel 1
 ;;=     check
-;;= @7:
+;;= @8:
 ;;=     fuel 8
 ;;=     check
-;;=     i32_inc_br_lt_u s1, 1, s0, @7
+;;=     i32_inc_br_lt_u s1, 1, s0, @8
 ;;=     fuel 3
-;;=     br_nez s0, @30
+;;=     br_nez s0, @31
 ;;=     fuel 2
 ;;=     ret_imm 1
-;;= @30:
+;;= @31:
 ;;=     fuel 5
 ;;=     ret_1 s1
 ;;= func 1 $empty, 0 slots
