@@ -82,7 +82,9 @@ pub(crate) struct WastArgs {
     #[arg(value_name = "FILES", required = true)]
     pub(crate) files: Vec<PathBuf>,
 
-    /// `all`, or features on top of WebAssembly 2.0, or of the first version where `mvp` is among them
+    /// `all`, or names of features on top of WebAssembly 2.0 (of the first version, where `mvp` is among them)
+    ///
+    /// Without it, all features are on, except that a script of an older version may assert that they are refused.
     #[arg(long, value_name = "all|NAME,…")]
     pub(crate) features: Option<Features>,
 

@@ -57,7 +57,7 @@ truncations! {
 }
 
 macro_rules! floats {
-    ($ty:ty: $min:ident $max:ident $copysign:ident $abs:ident $neg:ident $ceil:ident $floor:ident $trunc:ident $nearest:ident $sqrt:ident, $sign:expr, $int:ty, $exact:expr) => {
+    ($ty:ty: $min:ident $max:ident $copysign:ident $abs:ident $neg:ident $ceil:ident $floor:ident $trunc:ident $nearest:ident $sqrt:ident $quieted:ident, $sign:expr, $quiet:expr, $int:ty, $exact:expr) => {
         /// NaN if either is; -0 is less than +0. Spec: op-fmin.
         #[inline(always)]
         pub(crate) fn $min(a: $ty, b: $ty) -> $ty {
@@ -102,10 +102,16 @@ macro_rules! floats {
             <$ty>::from_bits(a.to_bits() ^ $sign)
         }
 
+        // Not `a + 0.0`: the optimiser drops it, as if there were no signalling NaN.
+        #[inline(always)]
+        fn $quieted(a: $ty) -> $ty {
+            if a.is_nan() { <$ty>::from_bits(a.to_bits() | $quiet) } else { a }
+        }
+
         // Rounding by way of an integer: no call into the C library, which a baseline x86-64 would make.
         #[inline(always)]
         pub(crate) fn $trunc(a: $ty) -> $ty {
-            if $abs(a) < $exact { $copysign(a as $int as $ty, a) } else { a + 0.0 }
+            if $abs(a) < $exact { $copysign(a as $int as $ty, a) } else { $quieted(a) }
         }
 
         #[inline(always)]
@@ -124,7 +130,7 @@ macro_rules! floats {
         #[inline(always)]
         pub(crate) fn $nearest(a: $ty) -> $ty {
             let x = $abs(a);
-            if x < $exact { $copysign(x + $exact - $exact, a) } else { a + 0.0 }
+            if x < $exact { $copysign(x + $exact - $exact, a) } else { $quieted(a) }
         }
 
         #[inline(always)]
@@ -134,8 +140,8 @@ macro_rules! floats {
     };
 }
 
-floats!(f32: f32_min f32_max f32_copysign f32_abs f32_neg f32_ceil f32_floor f32_trunc f32_nearest f32_sqrt, 1 << 31, i32, 8_388_608.0);
-floats!(f64: f64_min f64_max f64_copysign f64_abs f64_neg f64_ceil f64_floor f64_trunc f64_nearest f64_sqrt, 1 << 63, i64, 4_503_599_627_370_496.0);
+floats!(f32: f32_min f32_max f32_copysign f32_abs f32_neg f32_ceil f32_floor f32_trunc f32_nearest f32_sqrt f32_quieted, 1 << 31, 1 << 22, i32, 8_388_608.0);
+floats!(f64: f64_min f64_max f64_copysign f64_abs f64_neg f64_ceil f64_floor f64_trunc f64_nearest f64_sqrt f64_quieted, 1 << 63, 1 << 51, i64, 4_503_599_627_370_496.0);
 
 #[cfg(test)]
 mod tests {
@@ -171,5 +177,6 @@ mod tests {
             }
         }
         assert!(f64_ceil(f64::NAN).is_nan() && f32_nearest(f32::NAN).is_nan());
+        assert_eq!(f32_ceil(f32::from_bits(0xffa0_0000)).to_bits(), 0xffe0_0000, "a signalling NaN becomes a quiet one");
     }
 }

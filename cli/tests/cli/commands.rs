@@ -54,6 +54,8 @@ fn features_are_chosen_by_name() {
         r#"(assert_invalid (module (memory 1) (memory 1)) "multiple memories")"#,
     );
     let run = |features| folder.sheave(&["wast", "--features", features, "two.wast"]);
+    let by_default = folder.sheave(&["wast", "two.wast"]);
+    by_default.prints("two.wast: 1 passed, 0 failed\n1 passed, 0 failed\n");
     run("tail-call").prints("two.wast: 1 passed, 0 failed\n1 passed, 0 failed\n");
     for features in ["all", "multi-memory", "mvp,multi-memory"] {
         assert_eq!(

@@ -20,7 +20,8 @@ use wast::parser::{self, ParseBuffer};
 /// How to run scripts.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Which features are on; `None` is the engine's defaults.
+    /// Which features are on. `None` suits a script of any version: the engine's defaults, except that a module
+    /// may also be refused as the first or the second version of WebAssembly would, in the words of the script.
     pub features: Option<Features>,
     /// Which executor to use; `None` is the engine's default.
     pub executor: Option<Executor>,
