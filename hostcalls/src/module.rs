@@ -66,6 +66,14 @@ impl Module {
         Module::from_loaded(engine, loader::Module::new(bytes, &engine.config().options)?)
     }
 
+    /// As [`Module::from_binary`], without copying the bytes: they are kept for as long as the module lives.
+    ///
+    /// # Errors
+    /// As [`Module::new`].
+    pub fn from_vec(engine: &Engine, bytes: Vec<u8>) -> Result<Module> {
+        Module::from_loaded(engine, loader::Module::new(bytes, &engine.config().options)?)
+    }
+
     /// A module from a file in either format.
     ///
     /// # Errors
@@ -79,9 +87,9 @@ impl Module {
                 e.set_path(path);
                 Error::msg(e.to_string())
             })?;
-            return Module::from_binary(engine, &text);
+            return Module::from_vec(engine, text.into_owned());
         }
-        Module::from_loaded(engine, loader::Module::new(bytes, &engine.config().options)?)
+        Module::from_vec(engine, bytes)
     }
 
     /// Whether `bytes` are a valid module in the binary format.
