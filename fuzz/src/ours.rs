@@ -1,0 +1,223 @@
+//! A case under sheave.
+
+use anyhow::Result;
+use sheave::{
+    AsContext, AsContextMut, Backend, Config, Engine, Executor, Extern, ExternRef, ExternType, Func, Global, HeapType, Instance, Memory, Module, Ref,
+    Store, Table, Trap, Val, ValType,
+};
+
+use crate::case::{COUNTER, CALLS_AND_LOOPS, Event, Failure, Random, Type, Value, hash};
+
+/// What differs between runs under sheave; none of it may be seen.
+#[derive(Clone, Debug)]
+pub struct Mode {
+    pub executor: Executor,
+    pub lazy: bool,
+    pub lazy_validation: bool,
+    pub interruption: bool,
+    pub heap: bool,
+    /// The store moves between calls.
+    pub relocate: bool,
+    pub fuel: bool,
+    /// Fuel of each call, if fuel is on.
+    pub fuel_per_call: u64,
+}
+
+impl Mode {
+    pub fn engine(&self) -> Result<Engine> {
+        let mut config = Config::new();
+        config
+            .executor(self.executor)
+            .lazy_translation(self.lazy)
+            .lazy_validation(self.lazy_validation)
+            .parallel_compilation(false)
+            .interruption(self.interruption)
+            .consume_fuel(self.fuel)
+            .arena_backend(if self.heap { Backend::Heap } else { Backend::Auto })
+            .max_wasm_stack(64 << 20)
+            .memory_reservation(16 << 20)
+            .code_reservation(64 << 20);
+        Engine::new(&config)
+    }
+}
+
+/// What a run under sheave shows.
+pub struct Run {
+    pub events: Vec<Event>,
+    /// The fuel that each call took.
+    pub fuel: Vec<u64>,
+}
+
+#[derive(Default)]
+struct Log {
+    events: Vec<Event>,
+    calls: u64,
+}
+
+fn type_of(ty: &ValType) -> Type {
+    match ty {
+        ValType::I32 => Type::I32,
+        ValType::I64 => Type::I64,
+        ValType::F32 => Type::F32,
+        ValType::F64 => Type::F64,
+        ValType::Ref(r) if r.heap_type == HeapType::Extern => Type::Extern,
+        _ => Type::Func,
+    }
+}
+
+fn to_val(mut store: impl AsContextMut, value: &Value) -> Val {
+    match *value {
+        Value::I32(v) => Val::I32(v),
+        Value::I64(v) => Val::I64(v),
+        Value::F32(v) => Val::F32(v),
+        Value::F64(v) => Val::F64(v),
+        Value::Func(_) => Val::FuncRef(None),
+        Value::Extern(e) => Val::ExternRef(e.map(|e| ExternRef::new(store.as_context_mut(), e).expect("an externref"))),
+    }
+}
+
+fn from_val(store: impl AsContext, val: &Val, funcs: &[Func]) -> Value {
+    let place = |f: &Func| funcs.iter().position(|g| g == f).unwrap_or(usize::MAX);
+    match val {
+        Val::I32(v) => Value::I32(*v),
+        Val::I64(v) => Value::I64(*v),
+        Val::F32(v) => Value::F32(*v),
+        Val::F64(v) => Value::F64(*v),
+        Val::FuncRef(f) => Value::Func(f.as_ref().map(place)),
+        Val::ExternRef(e) => Value::Extern(e.map(|e| *e.data(store.as_context()).ok().and_then(|d| d.downcast_ref::<u32>()).expect("our externref"))),
+    }
+}
+
+fn failure(error: &anyhow::Error) -> Failure {
+    let Some(trap) = error.downcast_ref::<Trap>() else { return Failure::Error };
+    Failure::Trap(match trap {
+        Trap::Unreachable => "unreachable",
+        Trap::MemoryOutOfBounds => "out of bounds memory access",
+        Trap::TableOutOfBounds => "undefined element",
+        Trap::IndirectCallToNull => "uninitialized element",
+        Trap::BadSignature => "indirect call type mismatch",
+        Trap::IntegerOverflow => "integer overflow",
+        Trap::IntegerDivisionByZero => "integer divide by zero",
+        Trap::BadConversionToInteger => "invalid conversion to integer",
+        Trap::StackOverflow => "call stack exhausted",
+        Trap::OutOfFuel => "out of fuel",
+        _ => "another trap",
+    })
+}
+
+fn import(store: &mut Store<Log>, i: usize, ty: &ExternType, seed: u64) -> Result<Extern> {
+    Ok(match ty {
+        ExternType::Func(ty) => {
+            let (result_types, ty) = (ty.results().map(|t| type_of(&t)).collect::<Vec<_>>(), ty.clone());
+            Func::new(&mut *store, ty, move |mut caller, args, results| {
+                let args = args.iter().map(|v| from_val(&caller, v, &[])).collect();
+                let log = caller.data_mut();
+                log.events.push(Event::Host(i, args));
+                log.calls += 1;
+                let n = log.calls;
+                for (k, (result, ty)) in results.iter_mut().zip(&result_types).enumerate() {
+                    *result = to_val(&mut caller, &Value::of(*ty, seed ^ n << 20 ^ k as u64));
+                }
+                Ok(())
+            })
+            .into()
+        }
+        ExternType::Global(ty) => {
+            let val = to_val(&mut *store, &Value::of(type_of(ty.content()), seed ^ i as u64));
+            Global::new(&mut *store, ty.clone(), val)?.into()
+        }
+        ExternType::Table(ty) => Table::new(&mut *store, ty.clone(), Ref::null(ty.element().heap_type))?.into(),
+        ExternType::Memory(ty) => Memory::new(&mut *store, ty.clone())?.into(),
+    })
+}
+
+/// Runs a module: instantiates it, calls each exported function with values that follow from the seed, looks at everything.
+pub fn run(wasm: &[u8], seed: u64, mode: &Mode) -> Result<Run> {
+    let engine = mode.engine()?;
+    let Ok(module) = Module::from_binary(&engine, wasm) else { return Ok(Run { events: vec![Event::Rejected], fuel: Vec::new() }) };
+    let mut store = Store::new(&engine, Log::default());
+    let mut run = Run { events: Vec::new(), fuel: Vec::new() };
+    if mode.fuel {
+        store.set_fuel(mode.fuel_per_call)?;
+    }
+    let types: Vec<ExternType> = module.imports().map(|i| i.ty()).collect();
+    let mut imports = Vec::new();
+    for (i, ty) in types.iter().enumerate() {
+        // Numbered by kind: wasmi gives imports in the order of their kinds.
+        let nth = types[..i].iter().filter(|t| std::mem::discriminant(*t) == std::mem::discriminant(ty)).count();
+        imports.push(import(&mut store, nth, ty, seed)?);
+    }
+    let instance = Instance::new(&mut store, &module, &imports);
+    if mode.fuel {
+        run.fuel.push(mode.fuel_per_call - store.get_fuel()?);
+    }
+    let instance = match instance {
+        Ok(instance) => instance,
+        Err(e) => {
+            store.data_mut().events.push(Event::Instance(Err(failure(&e))));
+            run.events = store.into_data().events;
+            return Ok(run);
+        }
+    };
+    store.data_mut().events.push(Event::Instance(Ok(())));
+    // wasmi gives exports in the order of their names.
+    let mut exports: Vec<(String, Extern)> = instance.exports(&mut store).map(|e| (e.name().to_string(), e.into_extern())).collect();
+    exports.sort_by(|a, b| a.0.cmp(&b.0));
+    let funcs: Vec<(String, Func)> = exports.iter().filter_map(|(n, e)| Some((n.clone(), e.clone().into_func()?))).collect();
+    let places: Vec<Func> = funcs.iter().map(|(_, f)| *f).collect();
+    let counter = instance.get_global(&mut store, COUNTER);
+    let mut random = Random(seed ^ 0xca11);
+    for round in 0..2 {
+        for (name, func) in &funcs {
+            if mode.relocate && random.clone().one_in(4) {
+                store.relocate()?;
+            }
+            if mode.fuel {
+                store.set_fuel(mode.fuel_per_call)?;
+            }
+            if let Some(counter) = counter {
+                counter.set(&mut store, Val::I32(CALLS_AND_LOOPS as i32))?;
+            }
+            let ty = func.ty(&store);
+            let mut args = Vec::new();
+            for param in ty.params() {
+                args.push(to_val(&mut store, &Value::of(type_of(&param), random.next())));
+            }
+            let mut results = vec![Val::I32(0); ty.results().len()];
+            let result = match func.call(&mut store, &args, &mut results) {
+                Ok(()) => Ok(results.iter().map(|v| from_val(&store, v, &places)).collect()),
+                Err(e) => Err(failure(&e)),
+            };
+            if mode.fuel {
+                run.fuel.push(mode.fuel_per_call - store.get_fuel()?);
+            }
+            store.data_mut().events.push(Event::Call(format!("{name} ({round})"), result));
+        }
+    }
+    for (name, e) in exports {
+        let event = match e {
+            Extern::Func(_) => continue,
+            Extern::Global(g) => Event::Global(name, from_val(&store, &g.get(&store), &places)),
+            Extern::Memory(m) => Event::Memory(name, m.size(&store), hash(m.data(&store))),
+            Extern::Table(t) => {
+                let all: Vec<Ref> = (0..t.size(&store)).filter_map(|i| t.get(&mut store, i)).collect();
+                Event::Table(name, all.into_iter().map(|r| from_val(&store, &r.into(), &places)).collect())
+            }
+        };
+        store.data_mut().events.push(event);
+    }
+    run.events = store.into_data().events;
+    Ok(run)
+}
+
+/// `run(n)` of a program.
+pub fn program(wasm: &[u8], n: i32, mode: &Mode) -> Result<i64> {
+    let engine = mode.engine()?;
+    let module = Module::from_binary(&engine, wasm)?;
+    let mut store = Store::new(&engine, ());
+    if mode.fuel {
+        store.set_fuel(u64::MAX >> 1)?;
+    }
+    let run = Instance::new(&mut store, &module, &[])?.get_typed_func::<i32, i64>(&mut store, "run")?;
+    run.call(&mut store, n)
+}
