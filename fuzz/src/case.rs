@@ -125,6 +125,9 @@ impl Case {
     /// The case of that seed; `None` if its bytes make no module.
     pub fn new(seed: u64) -> Option<Case> {
         let mut random = Random(seed);
+        if random.one_in(2) {
+            return Some(Case { wasm: crate::dense::module(&mut random), seed });
+        }
         let len = 256 << random.below(8);
         let bytes: Vec<u8> = (0..len / 8).flat_map(|_| random.next().to_le_bytes()).collect();
         let config = config(&mut random);
