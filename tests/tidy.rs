@@ -29,16 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Files of more than [`MAX_LINES`] lines, each with the reason why it is not split.
-const LONG_FILES: &[(&str, &str)] = &[
-    (
-        "loader/src/translate/control.rs",
-        "every construct of control flow, each short, on the same few fields",
-    ),
-    (
-        "loader/src/translate/ops.rs",
-        "a method for each kind of operator",
-    ),
-];
+const LONG_FILES: &[(&str, &str)] = &[];
 
 const MAX_LINES: usize = 600;
 
