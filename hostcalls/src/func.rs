@@ -63,6 +63,14 @@ impl Func {
         opaque.func_type(self.addr)
     }
 
+    /// Whether it can stand where a function of type `ty` is wanted.
+    ///
+    /// # Panics
+    /// If `store` is not its store.
+    pub fn matches_ty(&self, store: impl AsContext, ty: &FuncType) -> bool {
+        self.ty(store).matches(ty)
+    }
+
     /// Calls it with values of any type.
     ///
     /// # Errors

@@ -40,6 +40,7 @@ use crate::Result;
 pub struct Linker<T: 'static> {
     engine: Engine,
     allow_shadowing: bool,
+    allow_unknown_exports: bool,
     definitions: HashMap<Box<str>, HashMap<Box<str>, Definition>>,
     data: PhantomData<fn(T)>,
 }
@@ -107,7 +108,7 @@ impl core::error::Error for UnknownImportError {}
 impl<T: 'static> Linker<T> {
     /// A linker that knows nothing.
     pub fn new(engine: &Engine) -> Linker<T> {
-        Linker { engine: engine.clone(), allow_shadowing: false, definitions: HashMap::new(), data: PhantomData }
+        Linker { engine: engine.clone(), allow_shadowing: false, allow_unknown_exports: false, definitions: HashMap::new(), data: PhantomData }
     }
 
     /// Its engine.
@@ -118,6 +119,13 @@ impl<T: 'static> Linker<T> {
     /// Whether a name may be defined again. Off at first.
     pub fn allow_shadowing(&mut self, allow: bool) -> &mut Self {
         self.allow_shadowing = allow;
+        self
+    }
+
+    /// Whether a command given to [`Linker::module`] may export whatever it likes; by default functions, and what
+    /// compilers export besides. Only functions are defined.
+    pub fn allow_unknown_exports(&mut self, allow: bool) -> &mut Self {
+        self.allow_unknown_exports = allow;
         self
     }
 
@@ -209,7 +217,7 @@ impl<T: 'static> Linker<T> {
         let pre = self.instantiate_pre(module)?;
         for export in module.exports() {
             let Some(ty) = export.ty.func() else {
-                if !USUAL.contains(&export.name) {
+                if !self.allow_unknown_exports && !USUAL.contains(&export.name) {
                     bail!("command export '{}' is not a function", export.name);
                 }
                 continue;
@@ -237,6 +245,12 @@ impl<T: 'static> Linker<T> {
             }
         }
         Ok(Func::wrap(store, || {}))
+    }
+
+    /// All that is defined: module, name, item. In no order.
+    pub fn iter<'a: 'p, 'p>(&'a self, mut store: impl AsContextMut<Data = T> + 'p) -> impl Iterator<Item = (&'a str, &'a str, Extern)> + 'p {
+        let all = self.definitions.iter().flat_map(|(module, names)| names.iter().map(move |(name, d)| (&**module, &**name, d)));
+        all.filter_map(move |(module, name, d)| Some((module, name, d.resolve(&mut store.as_context_mut().0.opaque).ok()?)))
     }
 
     /// What is defined for an import.
@@ -354,7 +368,7 @@ impl<T: 'static> Linker<T> {
 
 impl<T: 'static> Clone for Linker<T> {
     fn clone(&self) -> Self {
-        Linker { engine: self.engine.clone(), allow_shadowing: self.allow_shadowing, definitions: self.definitions.clone(), data: PhantomData }
+        Linker { engine: self.engine.clone(), allow_shadowing: self.allow_shadowing, allow_unknown_exports: self.allow_unknown_exports, definitions: self.definitions.clone(), data: PhantomData }
     }
 }
 

@@ -158,6 +158,10 @@ impl<T: 'static> Store<T> {
         opaque.engine.epochs().set_deadline(opaque.vm.interrupt_flag(), ticks);
     }
 
+    /// At the deadline a call ends with [`Trap::Interrupt`](crate::Trap::Interrupt): so it does anyway. Here for the
+    /// likeness to Wasmtime.
+    pub fn epoch_deadline_trap(&mut self) {}
+
     /// Moves everything the guest can touch to another address. Handles stay valid; the guest cannot tell.
     ///
     /// # Errors

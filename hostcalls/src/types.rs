@@ -37,6 +37,11 @@ impl FuncType {
         self.0.results().iter().copied()
     }
 
+    /// Whether a function of this type can stand where one of type `other` is wanted.
+    pub fn matches(&self, other: &FuncType) -> bool {
+        self == other
+    }
+
     /// The type of parameter `i`.
     pub fn param(&self, i: usize) -> Option<ValType> {
         self.0.params().get(i).copied()

@@ -85,6 +85,21 @@ impl Val {
         }
     }
 
+    /// Its type: for references `funcref` and `externref`.
+    ///
+    /// # Errors
+    /// None yet; here for the likeness to Wasmtime.
+    pub fn ty(&self, _store: impl crate::AsContext) -> Result<ValType> {
+        Ok(match self {
+            Val::I32(_) => ValType::I32,
+            Val::I64(_) => ValType::I64,
+            Val::F32(_) => ValType::F32,
+            Val::F64(_) => ValType::F64,
+            Val::FuncRef(_) => ValType::FUNCREF,
+            Val::ExternRef(_) => ValType::EXTERNREF,
+        })
+    }
+
     /// Whether it can stand where `ty` is wanted.
     pub(crate) fn matches(&self, ty: ValType) -> bool {
         match (self, ty) {

@@ -11,6 +11,7 @@ fn names(error: &Error) -> Vec<String> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "runs too long")]
 fn every_trap_is_told_apart() {
     on_both(|engine| {
         let (mut store, i) = instance(
@@ -144,6 +145,7 @@ fn an_overflow_at_entry_and_a_host_function_have_no_invented_frames() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "runs too long")]
 fn a_deep_backtrace_is_cut() {
     on_both(|engine| {
         let (mut store, i) = instance(engine, r#"(module (func $deep (export "f") (call $deep) (nop)))"#);

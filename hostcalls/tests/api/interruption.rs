@@ -16,6 +16,7 @@ fn fuel(config: &mut Config) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "runs too long")]
 fn fuel_runs_out_and_can_be_filled_up() {
     on_both_with(fuel, |engine| {
         let (mut store, i) = instance(engine, LOOP);
@@ -32,6 +33,7 @@ fn fuel_runs_out_and_can_be_filled_up() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "runs too long")]
 fn both_executors_use_the_same_fuel() {
     let used = std::cell::RefCell::new(Vec::new());
     on_both_with(fuel, |engine| {
@@ -75,6 +77,7 @@ fn interruption(config: &mut Config) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "runs too long")]
 fn a_tight_loop_is_interrupted_from_another_thread() {
     on_both_with(interruption, |engine| {
         let (mut store, i) = instance(engine, LOOP);
@@ -107,6 +110,7 @@ fn an_interruption_before_a_call_ends_that_call() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "runs too long")]
 fn epochs_end_what_is_past_its_deadline() {
     let epochs = |config: &mut Config| {
         config.epoch_interruption(true);

@@ -121,6 +121,7 @@ fn a_limiter_sees_sizes_and_its_errors_and_panics_pass() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "runs too long")]
 fn a_budget_bounds_the_whole_store() {
     on_both_with(
         |config| {
@@ -147,6 +148,7 @@ fn a_budget_bounds_the_whole_store() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "runs too long")]
 fn the_stack_limit_is_in_bytes() {
     let mut depths = Vec::new();
     for bytes in [1 << 16, 1 << 18] {

@@ -80,6 +80,9 @@ fn names_are_defined_once_unless_shadowing_is_allowed() {
         let f = linker.get(&mut store, module, name).unwrap().into_func().unwrap();
         assert_eq!(f.typed::<(), i32>(&store).unwrap().call(&mut store, ()).unwrap(), 3);
     }
+    let mut all: Vec<(&str, &str)> = linker.iter(&mut store).map(|(module, name, _)| (module, name)).collect();
+    all.sort_unstable();
+    assert_eq!(all, [("a", "b"), ("c", "d"), ("e", "b")]);
     assert!(linker.get(&mut store, "a", "x").is_none());
     assert!(linker.alias("a", "x", "a", "y").is_err());
 }

@@ -4,6 +4,7 @@ use super::{on_both, on_both_with};
 use sheave_hostcalls::{Caller, Error, Extern, Func, Instance, Linker, Memory, MemoryType, Module, Store, Trap};
 
 #[test]
+#[cfg_attr(miri, ignore = "runs too long")]
 fn host_and_wasm_call_each_other_many_levels_deep() {
     on_both(|engine| {
         let mut linker = Linker::<u32>::new(engine);
