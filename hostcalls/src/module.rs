@@ -63,7 +63,7 @@ impl Module {
     /// # Errors
     /// As [`Module::new`].
     pub fn from_binary(engine: &Engine, bytes: &[u8]) -> Result<Module> {
-        Module::from_loaded(engine, loader::Module::new(bytes, &engine.config().options)?)
+        Module::from_loaded(engine, loader::Module::from_slice(bytes, &engine.config().options)?)
     }
 
     /// As [`Module::from_binary`], without copying the bytes: they are kept for as long as the module lives.

@@ -1,6 +1,6 @@
 //! Prints the bytecode of a module's functions, or how long loading it takes, or which
 //! ops there are and which follow each other, weighted by how deep they are in loops:
-//! `disas FILE [FUNC|--time|--ops]`.
+//! `disas FILE [FUNC|--ops|--time [lazy|validate|eager]]`.
 #![allow(clippy::print_stdout, reason = "it is a program")]
 
 use sheave_loader::{Module, Options};
@@ -13,7 +13,7 @@ fn main() {
     let what = args.next();
     let bytes = wat::parse_file(&path).expect("a module");
     if what.as_deref() == Some("--time") {
-        return time(&bytes);
+        return time(&bytes, args.next().as_deref());
     }
     if what.as_deref() == Some("--ops") {
         return ops(bytes);
@@ -29,7 +29,41 @@ fn main() {
     }
 }
 
-fn time(bytes: &[u8]) {
+fn time(bytes: &[u8], only: Option<&str>) {
+    if only.is_none() {
+        time_image(bytes);
+    }
+    for threads in [1, 0] {
+        for (name, lazy_translation, lazy_validation) in [
+            ("lazy", true, true),
+            ("validate", true, false),
+            ("eager", false, false),
+        ] {
+            if only.is_some_and(|only| only != name) {
+                continue;
+            }
+            let options = Options {
+                lazy_translation,
+                lazy_validation,
+                threads,
+                ..Options::default()
+            };
+            let best = (0..5)
+                .map(|_| {
+                    let start = Instant::now();
+                    let module = Module::from_slice(bytes, &options).expect("a valid module");
+                    let time = start.elapsed();
+                    drop(module);
+                    time
+                })
+                .min()
+                .expect("five times");
+            println!("{name:9} threads {threads}: {best:?}");
+        }
+    }
+}
+
+fn time_image(bytes: &[u8]) {
     let path = std::env::temp_dir().join("sheave-disas-example.image");
     let module = Module::new(bytes, &Options::default()).expect("a valid module");
     module.write_image(&path).expect("a writable directory");
@@ -40,32 +74,6 @@ fn time(bytes: &[u8]) {
         drop(module);
     }
     std::fs::remove_file(&path).expect("it was written");
-    for threads in [1, 0] {
-        for (name, lazy_translation, lazy_validation) in [
-            ("lazy", true, true),
-            ("validate", true, false),
-            ("eager", false, false),
-        ] {
-            let options = Options {
-                lazy_translation,
-                lazy_validation,
-                threads,
-                ..Options::default()
-            };
-            let best = (0..5)
-                .map(|_| {
-                    let bytes = bytes.to_vec();
-                    let start = Instant::now();
-                    let module = Module::new(bytes, &options).expect("a valid module");
-                    let time = start.elapsed();
-                    drop(module);
-                    time
-                })
-                .min()
-                .expect("five times");
-            println!("{name:9} threads {threads}: {best:?}");
-        }
-    }
 }
 
 fn ops(bytes: Vec<u8>) {

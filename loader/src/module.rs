@@ -70,9 +70,23 @@ impl Module {
     /// If the module is malformed or invalid or uses a feature that is off; the first error in
     /// the order of the module's bytes, whatever the number of threads.
     pub fn new(bytes: impl Into<Vec<u8>>, options: &Options) -> Result<Self, LoadError> {
-        let bytes = Bytes::Owned(bytes.into());
+        Self::load(Cow::Owned(bytes.into()), options)
+    }
+
+    /// As [`Module::new`], for bytes that are kept elsewhere: it copies what may be wanted of
+    /// them. That is all but the contents of debugging sections (`.debug_*`), which are often the
+    /// greater part of a module: they read as zeros and are not listed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Module::new`].
+    pub fn from_slice(bytes: &[u8], options: &Options) -> Result<Self, LoadError> {
+        Self::load(Cow::Borrowed(bytes), options)
+    }
+
+    fn load(bytes: Cow<'_, [u8]>, options: &Options) -> Result<Self, LoadError> {
         let Parsed {
-            info,
+            mut info,
             resources,
             late_error,
         } = parse::parse_validated(&bytes, options.enabled_features())?;
@@ -95,6 +109,10 @@ impl Module {
         if let Some(error) = late_error {
             return Err(error);
         }
+        let bytes = Bytes::Owned(match bytes {
+            Cow::Owned(bytes) => bytes,
+            Cow::Borrowed(bytes) => copy_without_debugging(bytes, &mut info),
+        });
         Ok(Self {
             bytes,
             info,
@@ -304,4 +322,21 @@ impl Module {
     fn name_at(&self, range: core::ops::Range<usize>) -> Option<&str> {
         core::str::from_utf8(self.bytes.get(range)?).ok()
     }
+}
+
+/// Copies a module without the contents of its debugging sections.
+fn copy_without_debugging(bytes: &[u8], info: &mut ModuleInfo) -> Vec<u8> {
+    // Pages that nothing is copied to stay those that the system hands out zeroed.
+    let mut copy = vec![0; bytes.len()];
+    let mut kept = 0;
+    info.custom_sections.retain(|(name, contents)| {
+        let is_debugging = name.starts_with(".debug_");
+        if is_debugging {
+            copy[kept..contents.start].copy_from_slice(&bytes[kept..contents.start]);
+            kept = contents.end;
+        }
+        !is_debugging
+    });
+    copy[kept..].copy_from_slice(&bytes[kept..]);
+    copy
 }

@@ -133,6 +133,8 @@ impl Sections {
                 }
             }
             Payload::FunctionSection(reader) => {
+                info.funcs.reserve(reserved(reader.count()));
+                info.bodies.reserve(reserved(reader.count()));
                 for ty in reader {
                     info.funcs.push(ty?);
                 }
@@ -177,6 +179,7 @@ impl Sections {
                 }
             }
             Payload::DataSection(reader) => {
+                info.data.reserve(reserved(reader.count()));
                 for segment in reader {
                     info.data.push(data_segment(&segment?)?);
                 }
@@ -192,6 +195,11 @@ impl Sections {
         }
         Ok(())
     }
+}
+
+/// How many items to make room for when a section says that it has `count`.
+fn reserved(count: u32) -> usize {
+    count.min(100_000) as usize
 }
 
 fn unsupported<T>(what: &str) -> Result<T> {
@@ -335,6 +343,16 @@ fn export_of(export: &wasmparser::Export<'_>) -> Result<Export> {
 
 fn const_expr(expr: &wasmparser::ConstExpr<'_>) -> Result<ConstExpr> {
     let mut ops = ConstExpr::new();
+    // Nearly all are this; big modules have tens of thousands.
+    let mut reader = expr.get_binary_reader();
+    if matches!(reader.read_u8(), Ok(0x41))
+        && let Ok(value) = reader.read_var_i32()
+        && matches!(reader.read_u8(), Ok(0x0b))
+        && reader.eof()
+    {
+        ops.push(ConstOp::I32Const(value));
+        return Ok(ops);
+    }
     for op in expr.get_operators_reader() {
         ops.push(match op? {
             Operator::I32Const { value } => ConstOp::I32Const(value),

@@ -32,7 +32,7 @@ impl Translator<'_> {
         }
         let here = self.asm.pos();
         while branch != NONE {
-            let label = branch + self.opcode_at(branch).map_or(0, Op::len) as u32 - 2;
+            let label = branch + self.len_at(branch) - 2;
             let next = self.u32_at(label);
             self.asm.patch_u32(label, here.wrapping_sub(branch));
             branch = next;

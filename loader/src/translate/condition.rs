@@ -37,7 +37,7 @@ impl Translator<'_> {
             if let Some(pos) = self.increment_and_branch(op, not, l, h) {
                 return Some(pos);
             }
-            let wide = op.len() == 5;
+            let wide = self.len_at(self.last) == 5;
             let [_, _, a, b, c, ..] = self.take_last().units;
             return Some(if wide {
                 self.put(&mut [fused as u16, a, b, c, l, h])

@@ -39,7 +39,25 @@ pub(super) fn hi(x: u32) -> u16 {
     (x >> 16) as u16
 }
 
+/// Lengths of ops in units: closer together than in the table.
+static LENGTHS: [u8; sheave_isa::OP_COUNT] = {
+    let mut lengths = [0; sheave_isa::OP_COUNT];
+    let mut i = 0;
+    while i < sheave_isa::OP_COUNT {
+        lengths[i] = sheave_isa::OPS[i].len_units;
+        i += 1;
+    }
+    lengths
+};
+
 impl Translator<'_> {
+    /// The length of the op at `pos` in units.
+    #[inline]
+    pub(super) fn len_at(&self, pos: u32) -> u32 {
+        let unit = self.asm.code[pos as usize] & !LABEL;
+        LENGTHS.get(usize::from(unit)).copied().map_or(0, u32::from)
+    }
+
     /// Writes an op that is not a candidate for `last`, and gives its position.
     #[inline]
     pub(super) fn put<const N: usize>(&mut self, units: &mut [u16; N]) -> u32 {

@@ -235,6 +235,42 @@ fn positions_lead_to_operators() {
 }
 
 #[test]
+fn a_copy_has_no_debugging_sections() {
+    let bytes = wat(
+        r#"(module (memory 1) (@custom ".debug_info" "0123456789") (@custom "other" "kept")
+             (func $f (param i32) (result i32) (i32.load (local.get 0))) (data "abc"))"#,
+    );
+    let copy = Module::from_slice(&bytes, &Options::default()).unwrap();
+    let whole = Module::new(bytes.clone(), &Options::default()).unwrap();
+    assert_eq!(copy.code(0), whole.code(0));
+    assert_eq!(copy.data(0), whole.data(0));
+    assert_eq!(copy.func_name(0), Some("f"));
+    let names = |module: &Module| -> Vec<String> {
+        module
+            .info()
+            .custom_sections
+            .iter()
+            .map(|(name, _)| name.to_string())
+            .collect()
+    };
+    assert_eq!(names(&whole), [".debug_info", "other", "name"]);
+    assert_eq!(names(&copy), ["other", "name"]);
+    let at = bytes.windows(10).position(|w| w == b"0123456789").unwrap();
+    assert_eq!(copy.wasm()[at..at + 10], [0; 10]);
+    assert_eq!(
+        (&copy.wasm()[..at], &copy.wasm()[at + 10..]),
+        (&bytes[..at], &bytes[at + 10..])
+    );
+    let image = copy.to_image().unwrap();
+    assert_eq!(
+        Module::from_image(image, &Options::default())
+            .unwrap()
+            .code(0),
+        whole.code(0)
+    );
+}
+
+#[test]
 fn code_options_are_obeyed() {
     let source = "(module (func (param i32) (loop (br_if 0 (local.get 0)))))";
     let ops = |fuel, interruption| {
