@@ -10,7 +10,7 @@ use sheave_loader as loader;
 
 use crate::engine::Engine;
 use crate::types::{ExportType, ExternType, ImportType};
-use crate::{Error, Result};
+use crate::Result;
 
 /// A module. Cheap to clone; `Send + Sync`; any number of stores can have instances of it.
 #[derive(Clone)]
@@ -52,7 +52,7 @@ impl Module {
     /// If it is malformed or invalid, or uses a feature that is off ([`LoadError`](crate::LoadError)).
     pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Module> {
         #[cfg(feature = "wat")]
-        let bytes = wat::parse_bytes(bytes.as_ref()).map_err(|e| Error::msg(e.to_string()))?;
+        let bytes = wat::parse_bytes(bytes.as_ref()).map_err(|e| crate::Error::msg(e.to_string()))?;
         #[cfg(not(feature = "wat"))]
         let bytes = std::borrow::Cow::Borrowed(bytes.as_ref());
         Module::from_binary(engine, &bytes)
@@ -85,7 +85,7 @@ impl Module {
         if !bytes.starts_with(b"\0asm") {
             let text = wat::parse_bytes(&bytes).map_err(|mut e| {
                 e.set_path(path);
-                Error::msg(e.to_string())
+                crate::Error::msg(e.to_string())
             })?;
             return Module::from_vec(engine, text.into_owned());
         }

@@ -14,9 +14,15 @@ use crate::types::{FuncType, HeapType, ValType};
 use crate::values::Ref;
 use crate::{Result, types::RefType};
 
+/// Types and lists of types are those here alone: entries and frames rely on how many slots they say (H3).
+mod sealed {
+    pub trait Type {}
+    pub trait List {}
+}
+
 /// A Rust type that is a wasm value type: `i32`, `u32`, `i64`, `u64`, `f32`, `f64`, `Option<Func>`,
 /// `Option<ExternRef>`.
-pub trait WasmTy: Sized + Send {
+pub trait WasmTy: sealed::Type + Sized + Send {
     /// The wasm type.
     #[doc(hidden)]
     fn valtype() -> ValType;
@@ -30,6 +36,7 @@ pub trait WasmTy: Sized + Send {
 
 macro_rules! numbers {
     ($($ty:ty = $val:ident, $v:ident => $to:expr, $b:ident => $from:expr;)*) => { $(
+        impl sealed::Type for $ty {}
         impl WasmTy for $ty {
             fn valtype() -> ValType {
                 ValType::$val
@@ -58,6 +65,7 @@ numbers! {
 
 macro_rules! references {
     ($($ty:ident, $variant:ident, $heap:ident, $val:ident;)*) => { $(
+        impl sealed::Type for Option<$ty> {}
         impl WasmTy for Option<$ty> {
             fn valtype() -> ValType {
                 ValType::$val
@@ -84,7 +92,7 @@ references! {
 }
 
 /// Parameters of a [`TypedFunc`]: a [`WasmTy`] or a tuple of them.
-pub trait WasmParams: Send {
+pub trait WasmParams: sealed::List + Send {
     #[doc(hidden)]
     const SLOTS: u32;
     #[doc(hidden)]
@@ -99,6 +107,7 @@ pub trait WasmResults: WasmParams {
     unsafe fn take(store: &StoreOpaqueRef<'_>, slots: *const u64) -> Self;
 }
 
+impl<A: WasmTy> sealed::List for A {}
 impl<A: WasmTy> WasmParams for A {
     const SLOTS: u32 = 1;
     fn types() -> Vec<ValType> {
@@ -123,6 +132,8 @@ impl<A: WasmTy> WasmResults for A {
 
 macro_rules! tuples {
     ($($a:ident $i:literal)*) => {
+        impl<$($a: WasmTy),*> sealed::List for ($($a,)*) {}
+
         #[allow(non_snake_case, reason = "one name serves as type and value")]
         impl<$($a: WasmTy),*> WasmParams for ($($a,)*) {
             const SLOTS: u32 = [$($i),*].len() as u32;
@@ -151,6 +162,7 @@ macro_rules! tuples {
     };
 }
 
+impl sealed::List for () {}
 impl WasmParams for () {
     const SLOTS: u32 = 0;
     fn types() -> Vec<ValType> {

@@ -34,7 +34,8 @@ fn what_is_no_module_is_refused_with_a_reason() {
 
 #[test]
 fn features_can_be_switched_off() {
-    let off: [(fn(&mut Config, bool) -> &mut Config, &str); 5] = [
+    type Switch = fn(&mut Config, bool) -> &mut Config;
+    let off: [(Switch, &str); 5] = [
         (Config::wasm_multi_value, "(module (func (result i32 i32) (i32.const 1) (i32.const 2)))"),
         (Config::wasm_tail_call, "(module (func $f (return_call $f)))"),
         (Config::wasm_multi_memory, "(module (memory 1) (memory 1))"),
