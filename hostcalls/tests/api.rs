@@ -9,6 +9,7 @@ mod api {
     mod modules;
     mod objects;
     mod reentry;
+    mod tails;
 
     use sheave_hostcalls::{Config, Engine, Executor, Instance, Module, Store};
 
