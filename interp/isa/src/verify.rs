@@ -128,9 +128,6 @@ fn check_operands(i: &Instr<'_>, frame: u32, shape: FuncShape, module: &impl Mod
                 // `ret_n` and tail calls also write the same number of slots from 0 up: no more than the frame holds.
                 let n = i.get("n").unwrap_or(0);
                 in_frame(raw, n)?;
-                if i.op == Op::ReturnCall || i.op == Op::ReturnCallImport || i.op == Op::ReturnCallIndirect || i.op == Op::ReturnCallRef {
-                    base = Some(raw);
-                }
             }
             Role::Base => {
                 in_frame(raw, 0)?;
@@ -148,15 +145,13 @@ fn check_operands(i: &Instr<'_>, frame: u32, shape: FuncShape, module: &impl Mod
             Role::Imm | Role::Label => {}
         }
     }
-    match (i.op, base, callee) {
-        (Op::ReturnCall | Op::ReturnCallImport | Op::ReturnCallIndirect | Op::ReturnCallRef, _, Some(c)) => {
-            // The arguments replace this frame; the callee's results are this function's.
-            if i.get("n") != Some(u64::from(c.params)) || c.results != shape.results {
-                return Err(VerifyErrorKind::SlotOutOfFrame);
-            }
+    if let Some(c) = callee {
+        match base {
+            Some(b) => in_frame(b, u64::from(c.params.max(c.results)))?,
+            // A tail call: the arguments replace this frame, and the callee's results are this function's.
+            None if i.get("n") != Some(u64::from(c.params)) || c.results != shape.results => return Err(VerifyErrorKind::SlotOutOfFrame),
+            None => {}
         }
-        (_, Some(b), Some(c)) => in_frame(b, u64::from(c.params.max(c.results)))?,
-        _ => {}
     }
     if matches!(i.op, Op::Ret1 | Op::RetImm) {
         in_frame(0, 1)?;
