@@ -15,14 +15,19 @@ fn main() {
     let arch = env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
     let level = env::var("OPT_LEVEL").unwrap_or_default();
     let little = env::var("CARGO_CFG_TARGET_ENDIAN").is_ok_and(|e| e == "little");
-    let portable_only = env::var_os("CARGO_FEATURE_PORTABLE_ONLY").is_some() || env::var_os("CARGO_CFG_MIRI").is_some();
+    let portable_only = env::var_os("CARGO_FEATURE_PORTABLE_ONLY").is_some()
+        || env::var_os("CARGO_CFG_MIRI").is_some();
     // Tail calls hold where all eight values travel in registers and LLVM's optimiser runs.
-    let threaded = matches!(arch.as_str(), "x86_64" | "aarch64" | "riscv64") && matches!(level.as_str(), "2" | "3" | "s" | "z") && little && !portable_only;
+    let threaded = matches!(arch.as_str(), "x86_64" | "aarch64" | "riscv64")
+        && matches!(level.as_str(), "2" | "3" | "s" | "z")
+        && little
+        && !portable_only;
     if threaded {
         println!("cargo:rustc-cfg=threaded");
     }
     let abi = if arch == "x86_64" { "sysv64" } else { "C" };
-    fs::write(Path::new(&out).join("threaded.rs"), threaded_source(abi)).expect("OUT_DIR is writable");
+    fs::write(Path::new(&out).join("threaded.rs"), threaded_source(abi))
+        .expect("OUT_DIR is writable");
     fs::write(Path::new(&out).join("portable.rs"), portable_source()).expect("OUT_DIR is writable");
 }
 
@@ -42,7 +47,11 @@ impl For {
     /// Bytes of the whole op.
     fn size(self, op: &OpDef) -> usize {
         let units = usize::from(op.len_units) - 1;
-        if self == For::Threaded { (8 + 2 * units).next_multiple_of(8) } else { 2 + 2 * units }
+        if self == For::Threaded {
+            (8 + 2 * units).next_multiple_of(8)
+        } else {
+            2 + 2 * units
+        }
     }
 
     fn offset(self, o: &Operand) -> usize {
@@ -52,7 +61,9 @@ impl For {
     /// Code that goes on at `ip`.
     fn dispatch(self, ip: &str) -> String {
         match self {
-            For::Threaded => format!("{{ let ip = {ip}; return dispatch(ip, fp, vm, m0, csp, acc, a32, a64); }}"),
+            For::Threaded => {
+                format!("{{ let ip = {ip}; return dispatch(ip, fp, vm, m0, csp, acc, a32, a64); }}")
+            }
             For::Portable => format!("{{ ip = {ip}; continue; }}"),
         }
     }
@@ -65,7 +76,9 @@ impl For {
 
     fn trap(self, what: &str) -> String {
         match self {
-            For::Threaded => format!("return trap_exit(ip, fp, vm, m0, csp, {what} as u64, a32, a64)"),
+            For::Threaded => {
+                format!("return trap_exit(ip, fp, vm, m0, csp, {what} as u64, a32, a64)")
+            }
             For::Portable => format!("return leave_with_trap(vm, ip, fp, csp, {what})"),
         }
     }
@@ -83,7 +96,9 @@ impl For {
                 let acc = if name.contains("call") { "0" } else { "acc" };
                 format!("return cold_{name}(ip, fp, vm, m0, csp, {acc}, a32, a64)")
             }
-            For::Portable => format!("{{ save(vm, ip, fp, csp, 0); let code = {call}; if code != 0 {{ return code; }} ip = (*vm).ip; fp = (*vm).fp; m0 = (*vm).mem0; csp = (*vm).csp; continue; }}"),
+            For::Portable => format!(
+                "{{ save(vm, ip, fp, csp, 0); let code = {call}; if code != 0 {{ return code; }} ip = (*vm).ip; fp = (*vm).fp; m0 = (*vm).mem0; csp = (*vm).csp; continue; }}"
+            ),
         }
     }
 }
@@ -180,7 +195,9 @@ fn words(f: For, op: &OpDef, effect: &str, cold: &mut String) -> String {
     let size = f.size(op);
     while let Some(i) = rest.find('@') {
         out.push_str(&rest[..i]);
-        let word_len = rest[i + 1..].find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len() - i - 1);
+        let word_len = rest[i + 1..]
+            .find(|c: char| !(c.is_alphanumeric() || c == '_'))
+            .unwrap_or(rest.len() - i - 1);
         let word = &rest[i + 1..i + 1 + word_len];
         rest = &rest[i + 1 + word_len..];
         let mut a = Vec::new();
@@ -194,15 +211,39 @@ fn words(f: For, op: &OpDef, effect: &str, cold: &mut String) -> String {
         let text = match word {
             "next" => f.dispatch(&format!("ip.add({size})")),
             "goto" => goto_target(arg(0)),
-            "branch" => format!("if {} {} else {}", arg(0), goto_target(arg(1)), f.dispatch(&format!("ip.add({size})"))),
+            "branch" => format!(
+                "if {} {} else {}",
+                arg(0),
+                goto_target(arg(1)),
+                f.dispatch(&format!("ip.add({size})"))
+            ),
             "trap" => f.trap(&format!("Trap::{}", arg(0))),
-            "slow" => f.out_of_line(&format!("{}_{}", op.name, arg(0)), &format!("slow::{}(vm, ip.add({size}))", arg(0)), cold),
+            "slow" => f.out_of_line(
+                &format!("{}_{}", op.name, arg(0)),
+                &format!("slow::{}(vm, ip.add({size}))", arg(0)),
+                cold,
+            ),
             "exit" => match f {
-                For::Threaded => format!("{{ save(vm, ip, fp, csp, acc); return EXIT_{}; }}", arg(0).to_uppercase()),
-                For::Portable => format!("{{ save(vm, ip, fp, csp, 0); return EXIT_{}; }}", arg(0).to_uppercase()),
+                For::Threaded => format!(
+                    "{{ save(vm, ip, fp, csp, acc); return EXIT_{}; }}",
+                    arg(0).to_uppercase()
+                ),
+                For::Portable => format!(
+                    "{{ save(vm, ip, fp, csp, 0); return EXIT_{}; }}",
+                    arg(0).to_uppercase()
+                ),
             },
             "write" => format!("put_u64(fp, {}, {})", arg(0), arg(1)),
-            "write_acc" => format!("put_u64(fp, {}_slot, {v} as u64){}", arg(0), if f == For::Threaded { format!("; let acc = {} as u64", arg(1)) } else { String::new() }, v = arg(1)),
+            "write_acc" => format!(
+                "put_u64(fp, {}_slot, {v} as u64){}",
+                arg(0),
+                if f == For::Threaded {
+                    format!("; let acc = {} as u64", arg(1))
+                } else {
+                    String::new()
+                },
+                v = arg(1)
+            ),
             "move" => format!("move_slots(fp, {}, {}, {})", arg(0), arg(1), arg(2)),
             "move0" => format!("move_slots(fp, 0, {}, {})", arg(0), arg(1)),
             "zero" => format!("zero_slots(fp, {}, {})", arg(0), arg(1)),
@@ -210,10 +251,30 @@ fn words(f: For, op: &OpDef, effect: &str, cold: &mut String) -> String {
             "global_set" => format!("global_cell(vm, {}).write_le({})", arg(0), arg(1)),
             "gimport" => format!("imported_global_cell(vm, {}).read_le()", arg(0)),
             "gimport_set" => format!("imported_global_cell(vm, {}).write_le({})", arg(0), arg(1)),
-            "load" => format!("match load(m0, (*vm).mem0_len, {}) {{ Some(v) => v, None => {} }}", arg(0), f.trap("Trap::MemoryOutOfBounds")),
-            "load_mem" => format!("match load_mem(vm, {}, {}) {{ Some(v) => v, None => {} }}", arg(0), arg(1), f.trap("Trap::MemoryOutOfBounds")),
-            "store" => format!("if !store(m0, (*vm).mem0_len, {}, {}) {{ {} }}", arg(0), arg(1), f.trap("Trap::MemoryOutOfBounds")),
-            "store_mem" => format!("if !store_mem(vm, {}, {}, {}) {{ {} }}", arg(0), arg(1), arg(2), f.trap("Trap::MemoryOutOfBounds")),
+            "load" => format!(
+                "match load(m0, (*vm).mem0_len, {}) {{ Some(v) => v, None => {} }}",
+                arg(0),
+                f.trap("Trap::MemoryOutOfBounds")
+            ),
+            "load_mem" => format!(
+                "match load_mem(vm, {}, {}) {{ Some(v) => v, None => {} }}",
+                arg(0),
+                arg(1),
+                f.trap("Trap::MemoryOutOfBounds")
+            ),
+            "store" => format!(
+                "if !store(m0, (*vm).mem0_len, {}, {}) {{ {} }}",
+                arg(0),
+                arg(1),
+                f.trap("Trap::MemoryOutOfBounds")
+            ),
+            "store_mem" => format!(
+                "if !store_mem(vm, {}, {}, {}) {{ {} }}",
+                arg(0),
+                arg(1),
+                arg(2),
+                f.trap("Trap::MemoryOutOfBounds")
+            ),
             "load_store" => {
                 let oob = f.trap("Trap::MemoryOutOfBounds");
                 format!(
@@ -228,27 +289,68 @@ fn words(f: For, op: &OpDef, effect: &str, cold: &mut String) -> String {
             }
             "br_table" => {
                 let entry = if f == For::Threaded { 16 } else { 6 };
-                format!("let entry = ip.add({size} + {entry} * u32::min({}, {}) as usize); let disp = rd32(entry, {}) as i32; {}", arg(0), arg(1), f.head(), f.goto("entry", "disp"))
+                format!(
+                    "let entry = ip.add({size} + {entry} * u32::min({}, {}) as usize); let disp = rd32(entry, {}) as i32; {}",
+                    arg(0),
+                    arg(1),
+                    f.head(),
+                    f.goto("entry", "disp")
+                )
             }
             "fuel" => {
                 let slow = f.out_of_line(op.name, "slow::out_of_fuel(vm)", cold);
-                format!("if (*vm).fuel < {n} as u64 {{ {slow} }} (*vm).fuel -= {n} as u64; {}", f.dispatch(&format!("ip.add({size})")), n = arg(0))
+                format!(
+                    "if (*vm).fuel < {n} as u64 {{ {slow} }} (*vm).fuel -= {n} as u64; {}",
+                    f.dispatch(&format!("ip.add({size})")),
+                    n = arg(0)
+                )
             }
             "check" => {
-                let slow = f.out_of_line(op.name, &format!("slow::interrupted(vm, ip.add({size}))"), cold);
-                format!("if interrupt_pending(vm) {{ {slow} }} {}", f.dispatch(&format!("ip.add({size})")))
+                let slow = f.out_of_line(
+                    op.name,
+                    &format!("slow::interrupted(vm, ip.add({size}))"),
+                    cold,
+                );
+                format!(
+                    "if interrupt_pending(vm) {{ {slow} }} {}",
+                    f.dispatch(&format!("ip.add({size})"))
+                )
             }
             "call" => {
                 let slow = f.out_of_line(op.name, &format!("slow::call(vm, ip.add({size}))"), cold);
-                format!("let cell = cell_of(vm, {}); let base = {}; {}", arg(0), arg(1), enter(f, size, &slow))
+                format!(
+                    "let cell = cell_of(vm, {}); let base = {}; {}",
+                    arg(0),
+                    arg(1),
+                    enter(f, size, &slow)
+                )
             }
-            "call_import" => f.out_of_line(op.name, &format!("slow::call_import(vm, ip.add({size}))"), cold),
+            "call_import" => f.out_of_line(
+                op.name,
+                &format!("slow::call_import(vm, ip.add({size}))"),
+                cold,
+            ),
             "call_indirect" => {
-                let slow = f.out_of_line(op.name, &format!("slow::call_indirect(vm, ip.add({size}))"), cold);
-                format!("let base = {}; let Some(cell) = callee_in_table0(vm, {}, {}, {}) else {{ {slow} }}; {}", arg(3), arg(0), arg(1), arg(2), enter(f, size, &slow))
+                let slow = f.out_of_line(
+                    op.name,
+                    &format!("slow::call_indirect(vm, ip.add({size}))"),
+                    cold,
+                );
+                format!(
+                    "let base = {}; let Some(cell) = callee_in_table0(vm, {}, {}, {}) else {{ {slow} }}; {}",
+                    arg(3),
+                    arg(0),
+                    arg(1),
+                    arg(2),
+                    enter(f, size, &slow)
+                )
             }
             "return_call" => {
-                let slow = f.out_of_line(op.name, &format!("slow::return_call(vm, ip.add({size}))"), cold);
+                let slow = f.out_of_line(
+                    op.name,
+                    &format!("slow::return_call(vm, ip.add({size}))"),
+                    cold,
+                );
                 format!(
                     "let cell = cell_of(vm, {}); if !fits(fp, csp, cell) {{ {slow} }} move_slots(fp, 0, {}, {}); {}",
                     arg(0),
@@ -258,10 +360,27 @@ fn words(f: For, op: &OpDef, effect: &str, cold: &mut String) -> String {
                 )
             }
             "ret" | "ret_1" => {
-                let first = if word == "ret" { "let acc = get_u64(fp, 0);".to_string() } else { format!("put_u64(fp, 0, {a}); let acc = {a};", a = arg(0)) };
-                let set_acc = if f == For::Threaded { first.as_str() } else if word == "ret" { "" } else { &first[..first.find(" let acc").unwrap()] };
-                let assign = if f == For::Threaded { "let (csp, fp) = (csp.add(8), fp.sub((record >> 32) as usize));" } else { "csp = csp.add(8); fp = fp.sub((record >> 32) as usize);" };
-                format!("{set_acc} let record = get_u64(csp, 0); {assign} {}", f.dispatch("(*vm).code_base.add(record as u32 as usize)"))
+                let first = if word == "ret" {
+                    "let acc = get_u64(fp, 0);".to_string()
+                } else {
+                    format!("put_u64(fp, 0, {a}); let acc = {a};", a = arg(0))
+                };
+                let set_acc = if f == For::Threaded {
+                    first.as_str()
+                } else if word == "ret" {
+                    ""
+                } else {
+                    &first[..first.find(" let acc").unwrap()]
+                };
+                let assign = if f == For::Threaded {
+                    "let (csp, fp) = (csp.add(8), fp.sub((record >> 32) as usize));"
+                } else {
+                    "csp = csp.add(8); fp = fp.sub((record >> 32) as usize);"
+                };
+                format!(
+                    "{set_acc} let record = get_u64(csp, 0); {assign} {}",
+                    f.dispatch("(*vm).code_base.add(record as u32 as usize)")
+                )
             }
             other => panic!("unknown word @{other} in {}", op.name),
         };
@@ -273,7 +392,11 @@ fn words(f: For, op: &OpDef, effect: &str, cold: &mut String) -> String {
 
 /// Enters the function of `cell` with its frame at `base`, or takes the slow path.
 fn enter(f: For, size: usize, slow: &str) -> String {
-    let assign = if f == For::Threaded { "let (csp, fp, acc) = (csp.sub(8), callee_fp, 0);" } else { "csp = csp.sub(8); fp = callee_fp;" };
+    let assign = if f == For::Threaded {
+        "let (csp, fp, acc) = (csp.sub(8), callee_fp, 0);"
+    } else {
+        "csp = csp.sub(8); fp = callee_fp;"
+    };
     format!(
         "let callee_fp = fp.add(base as usize * 8); if !fits(callee_fp, csp, cell) {{ {slow} }} let record = (ip.addr() + {size} - (*vm).code_base.addr()) as u64 | (base as u64) << 35; {assign} put_u64(csp, 0, record); {}",
         f.dispatch("(*vm).code_base.add(cell as u32 as usize)")
@@ -297,14 +420,22 @@ fn body(f: For, index: usize, op: &OpDef, cached: Option<usize>, cold: &mut Stri
     });
     match op.kind {
         Kind::Value | Kind::Load => {
-            let (o, put) = (out.expect("a value op has an out"), put.expect("and so a put"));
+            let (o, put) = (
+                out.expect("a value op has an out"),
+                put.expect("and so a put"),
+            );
             let effect = words(f, op, EFFECTS[index], cold);
             write!(s, "let r: {} = {{ {effect} }}; {put} {next}", rust_ty(o.ty)).unwrap();
         }
         Kind::Checked => {
             let put = put.expect("a checked op has an out");
             let effect = words(f, op, EFFECTS[index], cold);
-            write!(s, "let r = match {{ {effect} }} {{ Ok(r) => r, Err(t) => {} }}; {put} {next}", f.trap("t")).unwrap();
+            write!(
+                s,
+                "let r = match {{ {effect} }} {{ Ok(r) => r, Err(t) => {} }}; {put} {next}",
+                f.trap("t")
+            )
+            .unwrap();
         }
         Kind::Store => {
             let effect = words(f, op, EFFECTS[index], cold);
@@ -312,10 +443,23 @@ fn body(f: For, index: usize, op: &OpDef, cached: Option<usize>, cold: &mut Stri
         }
         Kind::Control | Kind::Internal => s.push_str(&words(f, op, EFFECTS[index], cold)),
         Kind::Slow => {
-            let arguments: Vec<&str> = op.operands.iter().filter(|o| o.role != Role::Out).map(|o| o.name).collect();
+            let arguments: Vec<&str> = op
+                .operands
+                .iter()
+                .filter(|o| o.role != Role::Out)
+                .map(|o| o.name)
+                .collect();
             let ty = out.map_or("()", |o| rust_ty(o.ty));
-            let write = out.map_or(String::new(), |o| format!("put_{ty}((*vm).fp, {}, r);", o.name));
-            let inner = format!("{{ {} match slow::{}(vm, {}) {{ Ok(r) => {{ let _: {ty} = r; {write} (*vm).ip = ip.add({}); 0 }} Err(t) => slow::raise(vm, t) }} }}", decode(f, op, None), op.name, arguments.join(", "), f.size(op));
+            let write = out.map_or(String::new(), |o| {
+                format!("put_{ty}((*vm).fp, {}, r);", o.name)
+            });
+            let inner = format!(
+                "{{ {} match slow::{}(vm, {}) {{ Ok(r) => {{ let _: {ty} = r; {write} (*vm).ip = ip.add({}); 0 }} Err(t) => slow::raise(vm, t) }} }}",
+                decode(f, op, None),
+                op.name,
+                arguments.join(", "),
+                f.size(op)
+            );
             return f.out_of_line(op.name, &inner, cold);
         }
     }
@@ -323,11 +467,21 @@ fn body(f: For, index: usize, op: &OpDef, cached: Option<usize>, cold: &mut Stri
 }
 
 fn places(op: &OpDef) -> usize {
-    if op.kind == Kind::Slow { 0 } else { op.operands.iter().filter(|o| matches!(o.role, Role::In | Role::InOut)).count().min(3) }
+    if op.kind == Kind::Slow {
+        0
+    } else {
+        op.operands
+            .iter()
+            .filter(|o| matches!(o.role, Role::In | Role::InOut))
+            .count()
+            .min(3)
+    }
 }
 
 fn threaded_source(abi: &str) -> String {
-    let mut s = format!("/// A handler: the code of one op.\npub(crate) type Handler = unsafe extern \"{abi}\" fn({PARAMS}) -> u32;\n\n");
+    let mut s = format!(
+        "/// A handler: the code of one op.\npub(crate) type Handler = unsafe extern \"{abi}\" fn({PARAMS}) -> u32;\n\n"
+    );
     let mut table = String::new();
     let mut cold = String::new();
     write!(s, "#[inline(always)]\nunsafe extern \"{abi}\" fn dispatch({PARAMS}) -> u32 {{\n // SAFETY: I1, the linker put a handler there.\n unsafe {{ (ip.cast::<Handler>().read())(ip, fp, vm, m0, csp, acc, a32, a64) }}\n}}\n").unwrap();
@@ -339,7 +493,11 @@ fn threaded_source(abi: &str) -> String {
                 row.push(row[0].clone());
                 continue;
             }
-            let name = if k == 0 { format!("h_{}", op.name) } else { format!("h_{}_a{k}", op.name) };
+            let name = if k == 0 {
+                format!("h_{}", op.name)
+            } else {
+                format!("h_{}_a{k}", op.name)
+            };
             let mut op_cold = String::new();
             let text = body(For::Threaded, index, op, k.checked_sub(1), &mut op_cold);
             if k == 0 {
@@ -356,7 +514,9 @@ fn threaded_source(abi: &str) -> String {
 }
 
 fn portable_source() -> String {
-    let mut s = String::from("#[expect(clippy::too_many_lines, reason = \"one arm an op, made from the table\")]\nunsafe fn execute(vm: *mut Vm) -> u32 {\n // SAFETY: I1, I2 (verified code), I3 (registers).\n unsafe {\n let (mut ip, mut fp, mut m0, mut csp) = ((*vm).ip, (*vm).fp, (*vm).mem0, (*vm).csp);\n loop { match rd16(ip, 0) & !sheave_isa::LABEL {\n");
+    let mut s = String::from(
+        "#[expect(clippy::too_many_lines, reason = \"one arm an op, made from the table\")]\nunsafe fn execute(vm: *mut Vm) -> u32 {\n // SAFETY: I1, I2 (verified code), I3 (registers).\n unsafe {\n let (mut ip, mut fp, mut m0, mut csp) = ((*vm).ip, (*vm).fp, (*vm).mem0, (*vm).csp);\n loop { match rd16(ip, 0) & !sheave_isa::LABEL {\n",
+    );
     let mut cold = String::new();
     for (index, op) in OPS.iter().enumerate() {
         let text = body(For::Portable, index, op, None, &mut cold);

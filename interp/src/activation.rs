@@ -59,7 +59,13 @@ impl Vm {
         }
         self.reserve_stack(self.top, u64::from(slots) * 8)?;
         self.depth += 1;
-        Ok(Activation { inst: self.inst, fp: self.frame_at(), records: self.records_bytes(), top: self.top, frame: self.top })
+        Ok(Activation {
+            inst: self.inst,
+            fp: self.frame_at(),
+            records: self.records_bytes(),
+            top: self.top,
+            frame: self.top,
+        })
     }
 
     /// Runs `func` in an activation whose arguments are in place. On `Ok` the results are there instead.
@@ -77,7 +83,9 @@ impl Vm {
         unsafe {
             {
                 let m = &mut *vm;
-                let Some(rec) = m.funcs.get(func.0 as usize) else { return Err(Exit::Trap(Trap::NullReference)) };
+                let Some(rec) = m.funcs.get(func.0 as usize) else {
+                    return Err(Exit::Trap(Trap::NullReference));
+                };
                 if let Some(entry) = rec.entry {
                     return Vm::invoke_host(vm, activation, entry, func);
                 }
@@ -88,9 +96,12 @@ impl Vm {
                 }
                 let mut value = (*cell).load(core::sync::atomic::Ordering::Acquire);
                 if value >> 32 == u64::from(u32::MAX) {
-                    value = m.link_cell(cell).map_err(|e| m.not_entered(Exit::Load(e)))?;
+                    value = m
+                        .link_cell(cell)
+                        .map_err(|e| m.not_entered(Exit::Load(e)))?;
                 }
-                m.reserve_stack(activation.frame, value >> 32).map_err(|t| m.not_entered(Exit::Trap(t)))?;
+                m.reserve_stack(activation.frame, value >> 32)
+                    .map_err(|t| m.not_entered(Exit::Trap(t)))?;
                 m.fp = m.stack_base.add(activation.frame as usize);
                 m.push_record(EXIT_AT, 0);
                 m.ip = m.code_base.add(value as u32 as usize);
@@ -140,7 +151,12 @@ impl Vm {
         })
     }
 
-    unsafe fn invoke_host(vm: *mut Vm, activation: &Activation, entry: crate::HostEntry, func: FuncAddr) -> Result<(), Exit> {
+    unsafe fn invoke_host(
+        vm: *mut Vm,
+        activation: &Activation,
+        entry: crate::HostEntry,
+        func: FuncAddr,
+    ) -> Result<(), Exit> {
         // SAFETY: the caller's promise; `data` is what the function was registered with.
         unsafe {
             let rec = &(&(*vm).funcs)[func.0 as usize];
@@ -187,10 +203,19 @@ impl Vm {
         };
         let mut call_site = false;
         while frames.len() < limit {
-            let Some(i) = self.instances.get(inst as usize) else { break };
+            let Some(i) = self.instances.get(inst as usize) else {
+                break;
+            };
             // A return position lies behind its call.
-            if let Some((func, pos)) = i.module.find(if call_site { at.wrapping_sub(1) } else { at }) {
-                frames.push(FrameInfo { inst: InstAddr(inst), func, pos });
+            if let Some((func, pos)) =
+                i.module
+                    .find(if call_site { at.wrapping_sub(1) } else { at })
+            {
+                frames.push(FrameInfo {
+                    inst: InstAddr(inst),
+                    func,
+                    pos,
+                });
             }
             call_site = true;
             if csp >= end {

@@ -29,7 +29,12 @@ struct Operands {
 impl Operands {
     unsafe fn of(vm: *mut Vm) -> Operands {
         // SAFETY: I1.
-        unsafe { Operands { at: (*vm).ip.add((*vm).space.executor().head_bytes() - 2), fp: (*vm).fp } }
+        unsafe {
+            Operands {
+                at: (*vm).ip.add((*vm).space.executor().head_bytes() - 2),
+                fp: (*vm).fp,
+            }
+        }
     }
 
     unsafe fn u16(self, unit: usize) -> u16 {
@@ -61,7 +66,14 @@ pub(crate) unsafe fn call(vm: *mut Vm, next: *const u8) -> u32 {
     // SAFETY: I1, I2.
     unsafe {
         let o = Operands::of(vm);
-        enter(vm, (*vm).cells.add(o.u32(1) as usize), How::Call { base: o.u16(3), next })
+        enter(
+            vm,
+            (*vm).cells.add(o.u32(1) as usize),
+            How::Call {
+                base: o.u16(3),
+                next,
+            },
+        )
     }
 }
 
@@ -69,7 +81,14 @@ pub(crate) unsafe fn return_call(vm: *mut Vm, _next: *const u8) -> u32 {
     // SAFETY: I1, I2.
     unsafe {
         let o = Operands::of(vm);
-        enter(vm, (*vm).cells.add(o.u32(1) as usize), How::Tail { base: o.u16(3), n: o.u16(4) })
+        enter(
+            vm,
+            (*vm).cells.add(o.u32(1) as usize),
+            How::Tail {
+                base: o.u16(3),
+                n: o.u16(4),
+            },
+        )
     }
 }
 
@@ -78,7 +97,14 @@ pub(crate) unsafe fn call_import(vm: *mut Vm, next: *const u8) -> u32 {
     unsafe {
         let o = Operands::of(vm);
         let f = imported(vm, o.u32(1));
-        call_addr(vm, f, How::Call { base: o.u16(3), next })
+        call_addr(
+            vm,
+            f,
+            How::Call {
+                base: o.u16(3),
+                next,
+            },
+        )
     }
 }
 
@@ -87,7 +113,14 @@ pub(crate) unsafe fn return_call_import(vm: *mut Vm, _next: *const u8) -> u32 {
     unsafe {
         let o = Operands::of(vm);
         let f = imported(vm, o.u32(1));
-        call_addr(vm, f, How::Tail { base: o.u16(3), n: o.u16(4) })
+        call_addr(
+            vm,
+            f,
+            How::Tail {
+                base: o.u16(3),
+                n: o.u16(4),
+            },
+        )
     }
 }
 
@@ -102,7 +135,14 @@ pub(crate) unsafe fn call_indirect(vm: *mut Vm, next: *const u8) -> u32 {
     unsafe {
         let o = Operands::of(vm);
         match in_table(vm, o.slot(1) as u32, o.u32(2), o.u16(4)) {
-            Ok(f) => call_addr(vm, f, How::Call { base: o.u16(5), next }),
+            Ok(f) => call_addr(
+                vm,
+                f,
+                How::Call {
+                    base: o.u16(5),
+                    next,
+                },
+            ),
             Err(t) => raise(vm, t),
         }
     }
@@ -113,7 +153,14 @@ pub(crate) unsafe fn return_call_indirect(vm: *mut Vm, _next: *const u8) -> u32 
     unsafe {
         let o = Operands::of(vm);
         match in_table(vm, o.slot(1) as u32, o.u32(2), o.u16(4)) {
-            Ok(f) => call_addr(vm, f, How::Tail { base: o.u16(5), n: o.u16(6) }),
+            Ok(f) => call_addr(
+                vm,
+                f,
+                How::Tail {
+                    base: o.u16(5),
+                    n: o.u16(6),
+                },
+            ),
             Err(t) => raise(vm, t),
         }
     }
@@ -124,7 +171,14 @@ pub(crate) unsafe fn call_ref(vm: *mut Vm, next: *const u8) -> u32 {
     unsafe {
         let o = Operands::of(vm);
         match referenced(vm, o.slot(1) as u32, o.u32(2)) {
-            Ok(f) => call_addr(vm, f, How::Call { base: o.u16(4), next }),
+            Ok(f) => call_addr(
+                vm,
+                f,
+                How::Call {
+                    base: o.u16(4),
+                    next,
+                },
+            ),
             Err(t) => raise(vm, t),
         }
     }
@@ -135,7 +189,14 @@ pub(crate) unsafe fn return_call_ref(vm: *mut Vm, _next: *const u8) -> u32 {
     unsafe {
         let o = Operands::of(vm);
         match referenced(vm, o.slot(1) as u32, o.u32(2)) {
-            Ok(f) => call_addr(vm, f, How::Tail { base: o.u16(4), n: o.u16(5) }),
+            Ok(f) => call_addr(
+                vm,
+                f,
+                How::Tail {
+                    base: o.u16(4),
+                    n: o.u16(5),
+                },
+            ),
             Err(t) => raise(vm, t),
         }
     }
@@ -161,7 +222,11 @@ unsafe fn referenced(vm: *mut Vm, reference: u32, ty: u32) -> Result<u32, Trap> 
 fn typed(vm: &Vm, f: u32, ty: u32) -> Result<u32, Trap> {
     let rec = vm.funcs.get(f as usize).ok_or(Trap::IndirectCallToNull)?;
     let want = vm.instances[vm.inst as usize].module.desc().types[ty as usize].1;
-    if rec.ty == want { Ok(f) } else { Err(Trap::BadSignature) }
+    if rec.ty == want {
+        Ok(f)
+    } else {
+        Err(Trap::BadSignature)
+    }
 }
 
 unsafe fn call_addr(vm: *mut Vm, f: u32, how: How) -> u32 {
@@ -184,7 +249,11 @@ unsafe fn call_addr(vm: *mut Vm, f: u32, how: How) -> u32 {
                 }
             };
         }
-        if (*rec).inst == (*vm).inst { enter(vm, (*rec).cell, how) } else { enter_other(vm, (*rec).inst, (*rec).cell, how) }
+        if (*rec).inst == (*vm).inst {
+            enter(vm, (*rec).cell, how)
+        } else {
+            enter_other(vm, (*rec).inst, (*rec).cell, how)
+        }
     }
 }
 
@@ -218,7 +287,10 @@ unsafe fn enter(vm: *mut Vm, cell: *const AtomicU64, how: How) -> u32 {
                 if let Err(t) = m.reserve_stack(at + u32::from(base) * 8, value >> 32) {
                     return raise(vm, t);
                 }
-                m.push_record((next.addr() - m.code_base.addr()) as u32, u32::from(base) * 8);
+                m.push_record(
+                    (next.addr() - m.code_base.addr()) as u32,
+                    u32::from(base) * 8,
+                );
                 m.fp = m.fp.add(usize::from(base) * 8);
             }
             How::Tail { base, n } => {
@@ -256,7 +328,10 @@ unsafe fn enter_other(vm: *mut Vm, inst: u32, cell: *const AtomicU64, how: How) 
         }
         match how {
             How::Call { base, next } => {
-                m.push_record((next.addr() - m.code_base.addr()) as u32, u32::from(base) * 8);
+                m.push_record(
+                    (next.addr() - m.code_base.addr()) as u32,
+                    u32::from(base) * 8,
+                );
                 m.fp = m.fp.add(usize::from(base) * 8);
                 m.push_record(caller, 0);
                 m.push_record(CROSS_AT, 0);
@@ -295,7 +370,9 @@ unsafe fn call_host(vm: *mut Vm, f: FuncAddr, base: u16, next: *const u8) -> u32
     // SAFETY: I1; the host's promises of `new_host_func`.
     unsafe {
         let rec = (*vm).funcs_ptr.add(f.0 as usize);
-        let Some(entry) = (*rec).entry else { return raise(vm, Trap::Unreachable) };
+        let Some(entry) = (*rec).entry else {
+            return raise(vm, Trap::Unreachable);
+        };
         let (data, slots) = ((*rec).data, u32::from((*rec).slots));
         let frame = (&*vm).frame_at() + u32::from(base) * 8;
         // A tail call's results may need more room than the frame it replaces has.

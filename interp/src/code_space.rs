@@ -2,7 +2,10 @@
 //!
 //! A position in it is a `u32` offset from its base, which is what return records hold. Ranges are handed to modules
 //! and come back when a module goes.
-#![allow(unsafe_code, reason = "owns a raw region that several threads write disjoint parts of")]
+#![allow(
+    unsafe_code,
+    reason = "owns a raw region that several threads write disjoint parts of"
+)]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -56,11 +59,25 @@ impl CodeSpace {
     ///
     /// # Errors
     /// If the system refuses the memory.
-    pub fn new(executor: Executor, capacity_bytes: usize) -> Result<Arc<CodeSpace>, CodeSpaceError> {
-        let executor = if executor.available() { executor } else { Executor::best() };
+    pub fn new(
+        executor: Executor,
+        capacity_bytes: usize,
+    ) -> Result<Arc<CodeSpace>, CodeSpaceError> {
+        let executor = if executor.available() {
+            executor
+        } else {
+            Executor::best()
+        };
         let capacity = capacity_bytes.clamp(4096, (u32::MAX - 65_535) as usize) & !63;
         let region = Region::new(capacity).ok_or(CodeSpaceError::Reserve(capacity))?;
-        let space = CodeSpace { executor, region, free: Mutex::new(Free { ranges: BTreeMap::new(), end: FIRST }) };
+        let space = CodeSpace {
+            executor,
+            region,
+            free: Mutex::new(Free {
+                ranges: BTreeMap::new(),
+                end: FIRST,
+            }),
+        };
         for (at, op) in [(EXIT_AT, Op::Exit), (CROSS_AT, Op::RetCross)] {
             // SAFETY: I6, the first FIRST bytes are ours, and nobody runs them yet.
             unsafe { crate::link::write_head(executor, space.region.base.add(at as usize), op, 0) };
@@ -90,7 +107,10 @@ impl CodeSpace {
             return Ok((start, len));
         }
         let start = free.end;
-        let end = start.checked_add(len).filter(|e| *e as usize <= self.region.capacity).ok_or(full)?;
+        let end = start
+            .checked_add(len)
+            .filter(|e| *e as usize <= self.region.capacity)
+            .ok_or(full)?;
         free.end = end;
         Ok((start, len))
     }
@@ -119,7 +139,10 @@ impl CodeSpace {
 
 impl core::fmt::Debug for CodeSpace {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("CodeSpace").field("executor", &self.executor).field("capacity", &self.region.capacity).finish_non_exhaustive()
+        f.debug_struct("CodeSpace")
+            .field("executor", &self.executor)
+            .field("capacity", &self.region.capacity)
+            .finish_non_exhaustive()
     }
 }
 
@@ -139,12 +162,22 @@ impl Region {
     fn new(capacity: usize) -> Option<Region> {
         // SAFETY: a fresh private mapping; pages are committed by the kernel as they are touched.
         let base = unsafe {
-            libc::mmap(core::ptr::null_mut(), capacity, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_NORESERVE, -1, 0)
+            libc::mmap(
+                core::ptr::null_mut(),
+                capacity,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_NORESERVE,
+                -1,
+                0,
+            )
         };
         if base == libc::MAP_FAILED {
             return None;
         }
-        Some(Region { base: base.cast(), capacity })
+        Some(Region {
+            base: base.cast(),
+            capacity,
+        })
     }
 }
 
@@ -164,14 +197,20 @@ impl Region {
         let layout = core::alloc::Layout::from_size_align(capacity, 64).ok()?;
         // SAFETY: the size is not zero.
         let base = unsafe { std::alloc::alloc_zeroed(layout) };
-        if base.is_null() { None } else { Some(Region { base, capacity }) }
+        if base.is_null() {
+            None
+        } else {
+            Some(Region { base, capacity })
+        }
     }
 }
 
 #[cfg(not(all(unix, target_pointer_width = "64", not(miri))))]
 impl Drop for Region {
     fn drop(&mut self) {
-        let Ok(layout) = core::alloc::Layout::from_size_align(self.capacity, 64) else { return };
+        let Ok(layout) = core::alloc::Layout::from_size_align(self.capacity, 64) else {
+            return;
+        };
         // SAFETY: made in `new` with the same layout.
         unsafe { std::alloc::dealloc(self.base, layout) };
     }

@@ -24,7 +24,11 @@ impl Executor {
 
     /// The faster one that this build has.
     pub const fn best() -> Executor {
-        if cfg!(threaded) { Executor::Threaded } else { Executor::Portable }
+        if cfg!(threaded) {
+            Executor::Threaded
+        } else {
+            Executor::Portable
+        }
     }
 
     /// Bytes of an op's head: a handler, or an opcode.
@@ -60,7 +64,16 @@ pub(crate) unsafe fn run(vm: *mut Vm) -> u32 {
 }
 
 #[cfg(threaded)]
-#[allow(clippy::all, unused_variables, unused_mut, unreachable_code, unused_parens, unused_braces, unused_unsafe, reason = "made from the table")]
+#[allow(
+    clippy::all,
+    unused_variables,
+    unused_mut,
+    unreachable_code,
+    unused_parens,
+    unused_braces,
+    unused_unsafe,
+    reason = "made from the table"
+)]
 pub(crate) mod threaded {
     //! One function an op; see `build.rs`.
     use crate::regs::*;
@@ -72,11 +85,32 @@ pub(crate) mod threaded {
 
     pub(super) unsafe fn run(vm: *mut Vm) -> u32 {
         // SAFETY: the caller's promise; a handler stands at `ip`.
-        unsafe { dispatch((*vm).ip, (*vm).fp, vm, (*vm).mem0, (*vm).csp, (*vm).acc, 0.0, 0.0) }
+        unsafe {
+            dispatch(
+                (*vm).ip,
+                (*vm).fp,
+                vm,
+                (*vm).mem0,
+                (*vm).csp,
+                (*vm).acc,
+                0.0,
+                0.0,
+            )
+        }
     }
 }
 
-#[allow(clippy::all, unused_variables, unused_mut, unused_assignments, unreachable_code, unused_parens, unused_braces, unused_unsafe, reason = "made from the table")]
+#[allow(
+    clippy::all,
+    unused_variables,
+    unused_mut,
+    unused_assignments,
+    unreachable_code,
+    unused_parens,
+    unused_braces,
+    unused_unsafe,
+    reason = "made from the table"
+)]
 mod portable {
     //! One arm an op; see `build.rs`.
     use crate::regs::*;

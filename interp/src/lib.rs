@@ -22,12 +22,14 @@ mod calls;
 mod code_space;
 mod executor;
 mod link;
+mod memories;
 mod module;
 mod num;
 mod regs;
 mod slow;
 mod stack;
 mod store;
+mod tables;
 mod trap;
 mod vm;
 
@@ -37,6 +39,9 @@ pub use executor::Executor;
 pub use module::{CodeModule, FrameInfo, FunctionCode, ModuleDesc, ModuleSource, SourceError};
 pub use sheave_arena::{ArenaConfig, ArenaError, Backend};
 pub use sheave_isa::FuncShape;
-pub use store::{ElemSegment, FuncAddr, GlobalAddr, InstAddr, InstanceInit, LimitRequest, MemAddr, StoreError, TableAddr};
+pub use store::{
+    ElemSegment, FuncAddr, GlobalAddr, InstAddr, InstanceInit, LimitRequest, MemAddr, StoreError,
+    TableAddr,
+};
 pub use trap::Trap;
 pub use vm::{HostEntry, HostStatus, LimitAnswer, LimitHook, Vm, VmConfig};

@@ -34,7 +34,15 @@ const fn class(ty: Ty) -> u8 {
 }
 
 const fn info(op: &sheave_isa::OpDef) -> LinkInfo {
-    let mut i = LinkInfo { len: op.len_units, label_at: NONE, out_at: NONE, out_class: 0, base_at: NONE, keeps: op.keeps, reads: [(NONE, 0); 3] };
+    let mut i = LinkInfo {
+        len: op.len_units,
+        label_at: NONE,
+        out_at: NONE,
+        out_class: 0,
+        base_at: NONE,
+        keeps: op.keeps,
+        reads: [(NONE, 0); 3],
+    };
     let mut k = 0;
     let mut reads = 0;
     while k < op.operands.len() {
@@ -112,7 +120,9 @@ pub(crate) unsafe fn write_head(executor: Executor, at: *mut u8, op: Op, variant
     unsafe {
         match executor {
             #[cfg(threaded)]
-            Executor::Threaded => at.cast::<crate::executor::threaded::Handler>().write(crate::executor::threaded::HANDLERS[op as usize][variant]),
+            Executor::Threaded => at
+                .cast::<crate::executor::threaded::Handler>()
+                .write(crate::executor::threaded::HANDLERS[op as usize][variant]),
             _ => {
                 let _ = variant;
                 at.cast::<u16>().write_unaligned((op as u16).to_le());
@@ -155,17 +165,28 @@ pub(crate) unsafe fn write(executor: Executor, code: &[u16], positions: &[u32], 
         // SAFETY: the caller's promise: the op and its operands lie inside `out`.
         unsafe {
             let at = out.add(positions[from] as usize);
-            write_head(executor, at, sheave_isa::ALL[usize::from(number)], accumulators.variant(info, units));
+            write_head(
+                executor,
+                at,
+                sheave_isa::ALL[usize::from(number)],
+                accumulators.variant(info, units),
+            );
             let operands = at.add(head);
             for (k, operand) in units[1..].iter().enumerate() {
-                operands.add(2 * k).cast::<u16>().write_unaligned(operand.to_le());
+                operands
+                    .add(2 * k)
+                    .cast::<u16>()
+                    .write_unaligned(operand.to_le());
             }
             if info.label_at != NONE && executor == Executor::Threaded {
                 let at_unit = usize::from(info.label_at);
                 let disp = (u32::from(units[at_unit]) | u32::from(units[at_unit + 1]) << 16) as i32;
                 let target = positions[(from as i64 + i64::from(disp)) as usize];
                 let linked = target.wrapping_sub(positions[from]);
-                operands.add(2 * (at_unit - 1)).cast::<u32>().write_unaligned(linked.to_le());
+                operands
+                    .add(2 * (at_unit - 1))
+                    .cast::<u32>()
+                    .write_unaligned(linked.to_le());
             }
         }
         accumulators.after(info, units);

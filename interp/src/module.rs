@@ -1,5 +1,8 @@
 //! The code of one module: a cell a function, filled when the function is first called.
-#![allow(unsafe_code, reason = "writes linked code into its own ranges of the code space")]
+#![allow(
+    unsafe_code,
+    reason = "writes linked code into its own ranges of the code space"
+)]
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::borrow::Cow;
@@ -99,7 +102,11 @@ pub struct FrameInfo {
 
 impl CodeModule {
     /// A module none of whose functions is linked yet.
-    pub fn new(space: Arc<CodeSpace>, desc: ModuleDesc, source: Box<dyn ModuleSource>) -> Arc<CodeModule> {
+    pub fn new(
+        space: Arc<CodeSpace>,
+        desc: ModuleDesc,
+        source: Box<dyn ModuleSource>,
+    ) -> Arc<CodeModule> {
         let defined = desc.funcs.len() - desc.imported_funcs as usize;
         Arc::new(CodeModule {
             space,
@@ -131,7 +138,10 @@ impl CodeModule {
 
     /// The shape of a function by its index (imports first).
     pub(crate) fn shape(&self, func: u32) -> Option<(FuncShape, u32)> {
-        self.desc.types.get(*self.desc.funcs.get(func as usize)? as usize).copied()
+        self.desc
+            .types
+            .get(*self.desc.funcs.get(func as usize)? as usize)
+            .copied()
     }
 
     /// The cell of a defined function, which is linked first if need be.
@@ -143,14 +153,23 @@ impl CodeModule {
             return Ok(now);
         }
         let code = self.source.code(func)?;
-        let (shape, _) = self.shape(func + self.desc.imported_funcs).unwrap_or_default();
+        let (shape, _) = self
+            .shape(func + self.desc.imported_funcs)
+            .unwrap_or_default();
         verify(&code.code, code.frame_slots, shape, self)?;
         let executor = self.space.executor();
         let mut positions = std::mem::take(&mut linked.positions);
         let bytes = link::place(executor, &code.code, &mut positions).next_multiple_of(8);
         let at = self.room(&mut linked, bytes)?;
         // SAFETY: I6, the range is this module's and not yet published; the code is verified.
-        unsafe { link::write(executor, &code.code, &positions, self.space.base().add(at as usize)) };
+        unsafe {
+            link::write(
+                executor,
+                &code.code,
+                &positions,
+                self.space.base().add(at as usize),
+            )
+        };
         linked.positions = positions;
         linked.funcs.insert(at, (bytes as u32, func));
         let value = u64::from(code.frame_slots * 8) << 32 | u64::from(at);
@@ -161,7 +180,11 @@ impl CodeModule {
     fn room(&self, linked: &mut Linked, bytes: usize) -> Result<u32, SourceError> {
         if ((linked.end - linked.next) as usize) < bytes {
             // The first chunk of a small module is small.
-            let want = if linked.ranges.is_empty() { bytes.max(4096) } else { bytes.max(CHUNK) };
+            let want = if linked.ranges.is_empty() {
+                bytes.max(4096)
+            } else {
+                bytes.max(CHUNK)
+            };
             let (start, len) = self.space.take(want)?;
             linked.ranges.push((start, len));
             (linked.next, linked.end) = (start, start + len);
@@ -179,7 +202,10 @@ impl CodeModule {
             (at - start < *len).then_some((*start, *func))?
         };
         let code = self.source.code(func).ok()?;
-        Some((func, link::unit_at(self.space.executor(), &code.code, at - start)))
+        Some((
+            func,
+            link::unit_at(self.space.executor(), &code.code, at - start),
+        ))
     }
 }
 
@@ -189,7 +215,11 @@ impl ModuleShape for CodeModule {
     }
 
     fn import(&self, i: u32) -> Option<FuncShape> {
-        if i < self.desc.imported_funcs { Some(self.shape(i)?.0) } else { None }
+        if i < self.desc.imported_funcs {
+            Some(self.shape(i)?.0)
+        } else {
+            None
+        }
     }
 
     fn ty(&self, i: u32) -> Option<FuncShape> {
@@ -198,19 +228,31 @@ impl ModuleShape for CodeModule {
 
     fn counts(&self) -> [u32; 6] {
         let d = &self.desc;
-        [d.tables, d.memories, d.own_globals, d.imported_globals, d.data, d.elems]
+        [
+            d.tables,
+            d.memories,
+            d.own_globals,
+            d.imported_globals,
+            d.data,
+            d.elems,
+        ]
     }
 }
 
 impl Drop for CodeModule {
     fn drop(&mut self) {
-        let linked = self.linked.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let linked = self
+            .linked
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
         self.space.give_back(linked.ranges.drain(..));
     }
 }
 
 impl core::fmt::Debug for CodeModule {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("CodeModule").field("functions", &self.cells.len()).finish_non_exhaustive()
+        f.debug_struct("CodeModule")
+            .field("functions", &self.cells.len())
+            .finish_non_exhaustive()
     }
 }

@@ -105,13 +105,21 @@ macro_rules! floats {
         // Not `a + 0.0`: the optimiser drops it, as if there were no signalling NaN.
         #[inline(always)]
         fn $quieted(a: $ty) -> $ty {
-            if a.is_nan() { <$ty>::from_bits(a.to_bits() | $quiet) } else { a }
+            if a.is_nan() {
+                <$ty>::from_bits(a.to_bits() | $quiet)
+            } else {
+                a
+            }
         }
 
         // Rounding by way of an integer: no call into the C library, which a baseline x86-64 would make.
         #[inline(always)]
         pub(crate) fn $trunc(a: $ty) -> $ty {
-            if $abs(a) < $exact { $copysign(a as $int as $ty, a) } else { $quieted(a) }
+            if $abs(a) < $exact {
+                $copysign(a as $int as $ty, a)
+            } else {
+                $quieted(a)
+            }
         }
 
         #[inline(always)]
@@ -130,7 +138,11 @@ macro_rules! floats {
         #[inline(always)]
         pub(crate) fn $nearest(a: $ty) -> $ty {
             let x = $abs(a);
-            if x < $exact { $copysign(x + $exact - $exact, a) } else { $quieted(a) }
+            if x < $exact {
+                $copysign(x + $exact - $exact, a)
+            } else {
+                $quieted(a)
+            }
         }
 
         #[inline(always)]
@@ -150,10 +162,16 @@ mod tests {
     #[test]
     fn truncation_takes_exactly_what_fits() {
         assert_eq!(i32_trunc_f64_s(-2_147_483_648.9), Ok(i32::MIN));
-        assert_eq!(i32_trunc_f64_s(-2_147_483_649.0), Err(Trap::IntegerOverflow));
+        assert_eq!(
+            i32_trunc_f64_s(-2_147_483_649.0),
+            Err(Trap::IntegerOverflow)
+        );
         assert_eq!(i32_trunc_f32_s(-2_147_483_648.0), Ok(i32::MIN));
         assert_eq!(i32_trunc_f32_u(-0.9), Ok(0));
-        assert_eq!(i64_trunc_f64_u(18_446_744_073_709_549_568.0), Ok(u64::MAX - 2047));
+        assert_eq!(
+            i64_trunc_f64_u(18_446_744_073_709_549_568.0),
+            Ok(u64::MAX - 2047)
+        );
         assert_eq!(i64_trunc_f32_s(f32::NAN), Err(Trap::BadConversionToInteger));
     }
 
@@ -166,17 +184,49 @@ mod tests {
 
     #[test]
     fn rounding_agrees_with_the_standard_library() {
-        let values = [0.0, 0.3, 0.5, 0.7, 1.0, 1.5, 2.5, 3.49, 1e6, 8_388_607.5, 8_388_608.0, 4e9, 1e15, 4_503_599_627_370_495.5, 1e300, f64::INFINITY, 5e-324];
+        let values = [
+            0.0,
+            0.3,
+            0.5,
+            0.7,
+            1.0,
+            1.5,
+            2.5,
+            3.49,
+            1e6,
+            8_388_607.5,
+            8_388_608.0,
+            4e9,
+            1e15,
+            4_503_599_627_370_495.5,
+            1e300,
+            f64::INFINITY,
+            5e-324,
+        ];
         for v in values.into_iter().flat_map(|v| [v, -v]) {
-            for (ours, std) in [(f64_trunc(v), v.trunc()), (f64_ceil(v), v.ceil()), (f64_floor(v), v.floor()), (f64_nearest(v), v.round_ties_even())] {
+            for (ours, std) in [
+                (f64_trunc(v), v.trunc()),
+                (f64_ceil(v), v.ceil()),
+                (f64_floor(v), v.floor()),
+                (f64_nearest(v), v.round_ties_even()),
+            ] {
                 assert_eq!(ours.to_bits(), std.to_bits(), "{v}");
             }
             let v = v as f32;
-            for (ours, std) in [(f32_trunc(v), v.trunc()), (f32_ceil(v), v.ceil()), (f32_floor(v), v.floor()), (f32_nearest(v), v.round_ties_even())] {
+            for (ours, std) in [
+                (f32_trunc(v), v.trunc()),
+                (f32_ceil(v), v.ceil()),
+                (f32_floor(v), v.floor()),
+                (f32_nearest(v), v.round_ties_even()),
+            ] {
                 assert_eq!(ours.to_bits(), std.to_bits(), "{v}");
             }
         }
         assert!(f64_ceil(f64::NAN).is_nan() && f32_nearest(f32::NAN).is_nan());
-        assert_eq!(f32_ceil(f32::from_bits(0xffa0_0000)).to_bits(), 0xffe0_0000, "a signalling NaN becomes a quiet one");
+        assert_eq!(
+            f32_ceil(f32::from_bits(0xffa0_0000)).to_bits(),
+            0xffe0_0000,
+            "a signalling NaN becomes a quiet one"
+        );
     }
 }

@@ -1,7 +1,10 @@
 //! What a handler does with its registers: operands, slots, memory 0. All of it is inlined into the handlers.
 #![allow(unsafe_code, reason = "the innermost accessors of both executors")]
 // Safety of everything here rests on I1 to I4 of docs/invariants.md; each function says what it assumes.
-#![allow(clippy::missing_safety_doc, reason = "private; the invariants are cited at each block")]
+#![allow(
+    clippy::missing_safety_doc,
+    reason = "private; the invariants are cited at each block"
+)]
 
 use core::sync::atomic::Ordering;
 
@@ -125,7 +128,11 @@ pub(crate) unsafe fn zero_slots(fp: *mut u8, first: u16, n: u16) {
     let mut i = 0;
     while i < usize::from(n) {
         // SAFETY: I2, the range is in the frame.
-        unsafe { fp.cast::<u64>().add(usize::from(first) + i).write_volatile(0) };
+        unsafe {
+            fp.cast::<u64>()
+                .add(usize::from(first) + i)
+                .write_volatile(0)
+        };
         i += 1;
     }
 }
@@ -138,7 +145,9 @@ pub(crate) unsafe fn load<T: LittleEndian>(m0: *mut u8, len: u64, ea: u64) -> Op
         return None;
     }
     // SAFETY: I4, memory 0 has `len` bytes from `m0` up.
-    Some(T::from_le(unsafe { m0.add(ea as usize).cast::<T>().read_unaligned() }))
+    Some(T::from_le(unsafe {
+        m0.add(ea as usize).cast::<T>().read_unaligned()
+    }))
 }
 
 /// Stores `v` at `ea` of memory 0; false if it is not all inside.
@@ -225,7 +234,12 @@ pub(crate) unsafe fn global_cell(vm: *mut Vm, i: u32) -> Cell64 {
 #[inline(always)]
 pub(crate) unsafe fn imported_global_cell(vm: *mut Vm, i: u32) -> Cell64 {
     // SAFETY: I2, the index is in range; I5, offsets in `imported_globals` lead to live cells.
-    Cell64(unsafe { (*vm).arena_base.add(*(*vm).imported_globals.add(i as usize) as usize).cast() })
+    Cell64(unsafe {
+        (*vm)
+            .arena_base
+            .add(*(*vm).imported_globals.add(i as usize) as usize)
+            .cast()
+    })
 }
 
 /// The cell of a function of this module: {code offset u32, frame bytes u32}.
@@ -280,7 +294,13 @@ pub(crate) unsafe fn save(vm: *mut Vm, ip: *const u8, fp: *mut u8, csp: *mut u8,
     }
 }
 
-pub(crate) unsafe fn leave_with_trap(vm: *mut Vm, ip: *const u8, fp: *mut u8, csp: *mut u8, trap: Trap) -> u32 {
+pub(crate) unsafe fn leave_with_trap(
+    vm: *mut Vm,
+    ip: *const u8,
+    fp: *mut u8,
+    csp: *mut u8,
+    trap: Trap,
+) -> u32 {
     // SAFETY: as `save`.
     unsafe {
         save(vm, ip, fp, csp, 0);

@@ -1,7 +1,13 @@
 //! Ops that leave the loop: memories, tables, references, and pauses. Registers are saved while these run.
-#![allow(unsafe_code, reason = "gets the machine as a raw pointer, as handlers have it")]
+#![allow(
+    unsafe_code,
+    reason = "gets the machine as a raw pointer, as handlers have it"
+)]
 
-pub(crate) use crate::calls::{call, call_import, call_indirect, call_ref, raise, ret_cross, return_call, return_call_import, return_call_indirect, return_call_ref};
+pub(crate) use crate::calls::{
+    call, call_import, call_indirect, call_ref, raise, ret_cross, return_call, return_call_import,
+    return_call_indirect, return_call_ref,
+};
 
 use core::sync::atomic::Ordering;
 
@@ -68,7 +74,11 @@ pub(crate) unsafe fn memory_grow(vm: *mut Vm, delta: u32, m: u16) -> Result<u32,
 
 /// The result of a growth, unless the limit hook wants the guest to end.
 fn unless_limit_failed(vm: &Vm, result: u32) -> Result<u32, Trap> {
-    if vm.limit_failed { Err(Trap::AllocationTooLarge) } else { Ok(result) }
+    if vm.limit_failed {
+        Err(Trap::AllocationTooLarge)
+    } else {
+        Ok(result)
+    }
 }
 
 /// Where `n` bytes from `at` of a memory lie.
@@ -90,7 +100,14 @@ pub(crate) unsafe fn memory_fill(vm: *mut Vm, d: u32, v: u32, n: u32, m: u16) ->
     Ok(())
 }
 
-pub(crate) unsafe fn memory_copy(vm: *mut Vm, d: u32, s: u32, n: u32, mem_d: u16, mem_s: u16) -> Result<(), Trap> {
+pub(crate) unsafe fn memory_copy(
+    vm: *mut Vm,
+    d: u32,
+    s: u32,
+    n: u32,
+    mem_d: u16,
+    mem_s: u16,
+) -> Result<(), Trap> {
     // SAFETY: I1; I4 for the checked ranges, which may overlap.
     unsafe {
         let from = bytes(machine(vm), mem_s, s, n)?;
@@ -100,7 +117,14 @@ pub(crate) unsafe fn memory_copy(vm: *mut Vm, d: u32, s: u32, n: u32, mem_d: u16
     Ok(())
 }
 
-pub(crate) unsafe fn memory_init(vm: *mut Vm, d: u32, s: u32, n: u32, m: u16, data: u32) -> Result<(), Trap> {
+pub(crate) unsafe fn memory_init(
+    vm: *mut Vm,
+    d: u32,
+    s: u32,
+    n: u32,
+    m: u16,
+    data: u32,
+) -> Result<(), Trap> {
     // SAFETY: I1.
     let vm = unsafe { machine(vm) };
     vm.memory_init(here(vm), data, mem(vm, m), d.into(), s.into(), n.into())
@@ -114,13 +138,19 @@ pub(crate) unsafe fn data_drop(vm: *mut Vm, data: u32) -> Result<(), Trap> {
 }
 
 fn inside(ok: bool) -> Result<(), Trap> {
-    if ok { Ok(()) } else { Err(Trap::TableOutOfBounds) }
+    if ok {
+        Ok(())
+    } else {
+        Err(Trap::TableOutOfBounds)
+    }
 }
 
 pub(crate) unsafe fn table_get(vm: *mut Vm, i: u32, t: u16) -> Result<u64, Trap> {
     // SAFETY: I1.
     let vm = unsafe { machine(vm) };
-    vm.table_get(table(vm, t), i).map(u64::from).ok_or(Trap::TableOutOfBounds)
+    vm.table_get(table(vm, t), i)
+        .map(u64::from)
+        .ok_or(Trap::TableOutOfBounds)
 }
 
 pub(crate) unsafe fn table_set(vm: *mut Vm, i: u32, v: u64, t: u16) -> Result<(), Trap> {
@@ -149,13 +179,27 @@ pub(crate) unsafe fn table_fill(vm: *mut Vm, i: u32, v: u64, n: u32, t: u16) -> 
     inside(vm.table_fill(table(vm, t), i, v as u32, n))
 }
 
-pub(crate) unsafe fn table_copy(vm: *mut Vm, d: u32, s: u32, n: u32, table_d: u16, table_s: u16) -> Result<(), Trap> {
+pub(crate) unsafe fn table_copy(
+    vm: *mut Vm,
+    d: u32,
+    s: u32,
+    n: u32,
+    table_d: u16,
+    table_s: u16,
+) -> Result<(), Trap> {
     // SAFETY: I1.
     let vm = unsafe { machine(vm) };
     inside(vm.table_copy(table(vm, table_d), d, table(vm, table_s), s, n))
 }
 
-pub(crate) unsafe fn table_init(vm: *mut Vm, d: u32, s: u32, n: u32, t: u16, elem: u32) -> Result<(), Trap> {
+pub(crate) unsafe fn table_init(
+    vm: *mut Vm,
+    d: u32,
+    s: u32,
+    n: u32,
+    t: u16,
+    elem: u32,
+) -> Result<(), Trap> {
     // SAFETY: I1.
     let vm = unsafe { machine(vm) };
     inside(vm.table_init(here(vm), elem, table(vm, t), d, s, n))
@@ -174,5 +218,7 @@ pub(crate) unsafe fn ref_func(vm: *mut Vm, index: u32) -> Result<u64, Trap> {
     if index as usize >= vm.instances[vm.inst as usize].funcs.len() {
         return Err(Trap::NullReference);
     }
-    vm.func_addr(here(vm), index).map(|f| u64::from(f.0) + 1).map_err(|_| Trap::AllocationTooLarge)
+    vm.func_addr(here(vm), index)
+        .map(|f| u64::from(f.0) + 1)
+        .map_err(|_| Trap::AllocationTooLarge)
 }

@@ -1,5 +1,8 @@
 //! The stack chunk: frames grow up from its base, return records down from its end. It grows by moving.
-#![allow(unsafe_code, reason = "copies the chunk and derives the registers anew")]
+#![allow(
+    unsafe_code,
+    reason = "copies the chunk and derives the registers anew"
+)]
 
 use crate::trap::Trap;
 use crate::vm::Vm;
@@ -35,8 +38,15 @@ impl Vm {
         if need > u64::from(self.max_stack) {
             return Err(Trap::StackOverflow);
         }
-        let new_len = u64::from(self.stack_len).saturating_mul(2).max(need.next_multiple_of(16)).min(u64::from(self.max_stack)) as u32;
-        let new_off = self.arena.alloc(new_len).map_err(|_| Trap::StackOverflow)?.get();
+        let new_len = u64::from(self.stack_len)
+            .saturating_mul(2)
+            .max(need.next_multiple_of(16))
+            .min(u64::from(self.max_stack)) as u32;
+        let new_off = self
+            .arena
+            .alloc(new_len)
+            .map_err(|_| Trap::StackOverflow)?
+            .get();
         let old_off = self.stack_off;
         let fp = self.fp.addr() - self.stack_base.addr();
         let base = self.arena.base();
@@ -46,7 +56,8 @@ impl Vm {
             let (old, new) = (base.add(old_off as usize), base.add(new_off as usize));
             new.copy_from_nonoverlapping(old, values);
             let records = records as usize;
-            new.add(new_len as usize - records).copy_from_nonoverlapping(old.add(self.stack_len as usize - records), records);
+            new.add(new_len as usize - records)
+                .copy_from_nonoverlapping(old.add(self.stack_len as usize - records), records);
         }
         if let Some(old) = sheave_arena::Offset::new(old_off) {
             self.arena.free(old, self.stack_len);

@@ -1,14 +1,12 @@
 //! What a store holds: functions, tables, memories, globals, instances, and how they are made.
-#![allow(unsafe_code, reason = "reads and writes cells and table entries in the arena")]
+#![allow(unsafe_code, reason = "reads and writes globals in the arena")]
 
-use core::ops::Range;
 use core::sync::atomic::AtomicU64;
 use std::sync::Arc;
 
-use sheave_arena::{ArenaError, MemoryId, Offset};
+use sheave_arena::{ArenaError, MemoryId};
 
 use crate::module::{CodeModule, SourceError};
-use crate::trap::Trap;
 use crate::vm::{HostEntry, LimitAnswer, Vm};
 
 macro_rules! addresses {
@@ -151,205 +149,22 @@ pub struct InstanceInit {
 
 const HOST: u32 = u32::MAX;
 
-fn next_addr(len: usize) -> Result<u32, StoreError> {
+pub(crate) fn next_addr(len: usize) -> Result<u32, StoreError> {
     // One less than all, as references are addresses plus one.
-    u32::try_from(len).ok().filter(|n| *n < u32::MAX - 1).ok_or(StoreError::TooMany)
+    u32::try_from(len)
+        .ok()
+        .filter(|n| *n < u32::MAX - 1)
+        .ok_or(StoreError::TooMany)
 }
 
 impl Vm {
-    fn allowed(&mut self, request: LimitRequest) -> bool {
+    pub(crate) fn allowed(&mut self, request: LimitRequest) -> bool {
         // SAFETY: whoever set the hook set the context that goes with it.
-        let answer = self.limit_hook.map_or(LimitAnswer::Allow, |hook| unsafe { hook(self.host_cx, request) });
+        let answer = self.limit_hook.map_or(LimitAnswer::Allow, |hook| unsafe {
+            hook(self.host_cx, request)
+        });
         self.limit_failed = answer == LimitAnswer::Fail;
         answer == LimitAnswer::Allow
-    }
-
-    // ---- memories --------------------------------------------------------------------------------------------------
-
-    /// A memory of `bytes` zeros that may grow to `max_bytes`.
-    ///
-    /// # Errors
-    /// If the arena or the budget has no room.
-    pub fn new_memory(&mut self, bytes: u64, max_bytes: Option<u64>) -> Result<MemAddr, StoreError> {
-        let addr = next_addr(self.memories.len())?;
-        let id = self.arena.memory_new(bytes, max_bytes.unwrap_or(1 << 32))?;
-        self.memories.push(MemRec { id, max_bytes });
-        self.refresh();
-        Ok(MemAddr(addr))
-    }
-
-    /// Where a memory lies and how many bytes it has; valid until anything in the store grows or moves.
-    pub fn memory(&self, mem: MemAddr) -> (*mut u8, u64) {
-        let id = self.memories[mem.0 as usize].id;
-        (self.arena.memory_ptr(id), self.arena.memory_len(id))
-    }
-
-    /// Grows a memory to `new_bytes`; false if its maximum, the limiter or the budget is against it.
-    pub fn memory_grow(&mut self, mem: MemAddr, new_bytes: u64) -> bool {
-        let rec = &self.memories[mem.0 as usize];
-        let (id, max) = (rec.id, rec.max_bytes);
-        let current = self.arena.memory_len(id);
-        if new_bytes < current || new_bytes > max.unwrap_or(1 << 32).min(1 << 32) || !self.allowed(LimitRequest::Memory { current, desired: new_bytes, maximum: max }) {
-            return false;
-        }
-        if new_bytes == current {
-            return true;
-        }
-        let grown = self.arena.memory_grow(id, new_bytes).is_ok();
-        self.refresh();
-        grown
-    }
-
-    // ---- tables ----------------------------------------------------------------------------------------------------
-
-    /// A table of `len` entries, each `init`, that may grow to `max`.
-    ///
-    /// # Errors
-    /// If the arena or the budget has no room.
-    pub fn new_table(&mut self, len: u32, max: Option<u64>, init: u32) -> Result<TableAddr, StoreError> {
-        let addr = next_addr(self.tables.len())?;
-        let cap = len.max(4);
-        let off = self.alloc_u32s(cap)?;
-        self.tables.push(TableRec { off, len, cap, max });
-        if init != 0 {
-            self.entries_mut(off, len).fill(init.to_le());
-        }
-        self.refresh();
-        Ok(TableAddr(addr))
-    }
-
-    fn alloc_u32s(&mut self, n: u32) -> Result<u32, StoreError> {
-        let bytes = n.checked_mul(4).ok_or(StoreError::TooMany)?;
-        Ok(self.arena.alloc(bytes.max(16))?.get())
-    }
-
-    fn entries_mut(&mut self, off: u32, n: u32) -> &mut [u32] {
-        // SAFETY: I5, `n` entries were allocated at `off`, 16-aligned; the reference borrows the vm.
-        unsafe { core::slice::from_raw_parts_mut(self.arena.base().add(off as usize).cast(), n as usize) }
-    }
-
-    /// Entries of a table.
-    pub fn table_len(&self, table: TableAddr) -> u32 {
-        self.tables[table.0 as usize].len
-    }
-
-    /// An entry, or `None` past the end. Function references are FuncAddr + 1; 0 is null.
-    pub fn table_get(&mut self, table: TableAddr, i: u32) -> Option<u32> {
-        let t = &self.tables[table.0 as usize];
-        let (off, len) = (t.off, t.len);
-        self.entries_mut(off, len).get(i as usize).map(|e| u32::from_le(*e))
-    }
-
-    /// Sets an entry; false past the end.
-    pub fn table_set(&mut self, table: TableAddr, i: u32, v: u32) -> bool {
-        self.table_range(table, i, 1).map(|e| e[0] = v.to_le()).is_some()
-    }
-
-    fn table_range(&mut self, table: TableAddr, i: u32, n: u32) -> Option<&mut [u32]> {
-        let t = &self.tables[table.0 as usize];
-        let (off, len) = (t.off, t.len);
-        let end = i.checked_add(n).filter(|e| *e <= len)?;
-        Some(&mut self.entries_mut(off, len)[i as usize..end as usize])
-    }
-
-    /// Grows a table by `delta` entries of `init`; gives the old length, or `None` if it cannot.
-    pub fn table_grow(&mut self, table: TableAddr, delta: u32, init: u32) -> Option<u32> {
-        let t = &self.tables[table.0 as usize];
-        let (off, len, cap, max) = (t.off, t.len, t.cap, t.max);
-        let new = len.checked_add(delta)?;
-        if u64::from(new) > max.unwrap_or(u64::from(u32::MAX)) || !self.allowed(LimitRequest::Table { current: len.into(), desired: new.into(), maximum: max }) {
-            return None;
-        }
-        if new > cap {
-            let new_cap = new.max(cap.saturating_mul(2)).min(u32::try_from(max.unwrap_or(u64::MAX)).unwrap_or(u32::MAX)).max(new);
-            let new_off = self.alloc_u32s(new_cap).or_else(|_| self.alloc_u32s(new)).ok()?;
-            let base = self.arena.base();
-            // SAFETY: both objects are alive and disjoint.
-            unsafe { base.add(new_off as usize).cast::<u32>().copy_from_nonoverlapping(base.add(off as usize).cast(), len as usize) };
-            if let Some(old) = Offset::new(off) {
-                self.arena.free(old, (cap * 4).max(16));
-            }
-            let t = &mut self.tables[table.0 as usize];
-            (t.off, t.cap) = (new_off, new_cap);
-        }
-        let t = &mut self.tables[table.0 as usize];
-        t.len = new;
-        let off = t.off;
-        self.entries_mut(off, new)[len as usize..].fill(init.to_le());
-        self.refresh();
-        Some(len)
-    }
-
-    /// Sets `n` entries from `i` up; false if they are not all inside.
-    pub fn table_fill(&mut self, table: TableAddr, i: u32, v: u32, n: u32) -> bool {
-        self.table_range(table, i, n).map(|e| e.fill(v.to_le())).is_some()
-    }
-
-    /// Copies `n` entries; false if they are not all inside.
-    pub fn table_copy(&mut self, dst: TableAddr, d: u32, src: TableAddr, s: u32, n: u32) -> bool {
-        if self.table_range(dst, d, n).is_none() {
-            return false;
-        }
-        let Some(from) = self.table_range(src, s, n) else { return false };
-        let from = from.as_ptr();
-        let Some(to) = self.table_range(dst, d, n) else { return false };
-        let to = to.as_mut_ptr();
-        let base = self.arena.base();
-        // SAFETY: both ranges were just checked; the pointers are taken anew from the base, and may overlap.
-        unsafe {
-            let (from, to) = (base.add(from.addr() - base.addr()), base.add(to.addr() - base.addr()));
-            to.cast::<u32>().copy_from(from.cast(), n as usize);
-        }
-        true
-    }
-
-    /// Copies `n` references of an element segment of `inst`; false if they are not all inside.
-    pub fn table_init(&mut self, inst: InstAddr, elem: u32, table: TableAddr, d: u32, s: u32, n: u32) -> bool {
-        let (off, len) = self.instances[inst.0 as usize].elems[elem as usize];
-        if s.checked_add(n).is_none_or(|e| e > len) || self.table_range(table, d, n).is_none() {
-            return false;
-        }
-        for k in 0..n {
-            let v = u32::from_le(self.entries_mut(off, len)[(s + k) as usize]);
-            self.table_set(table, d + k, v);
-        }
-        true
-    }
-
-    /// Drops an element segment. Spec: exec-elem.drop.
-    pub fn elem_drop(&mut self, inst: InstAddr, elem: u32) {
-        let e = &mut self.instances[inst.0 as usize].elems[elem as usize];
-        if e.1 > 0
-            && let Some(off) = Offset::new(e.0)
-        {
-            let bytes = (e.1 * 4).max(16);
-            *e = (0, 0);
-            self.arena.free(off, bytes);
-        }
-    }
-
-    // ---- data segments ---------------------------------------------------------------------------------------------
-
-    /// Copies bytes of a data segment of `inst` into a memory. Spec: exec-memory.init.
-    ///
-    /// # Errors
-    /// If either range is not all inside.
-    pub fn memory_init(&mut self, inst: InstAddr, data: u32, mem: MemAddr, d: u64, s: u64, n: u64) -> Result<(), Trap> {
-        let i = &self.instances[inst.0 as usize];
-        let bytes: &[u8] = if i.data_dropped[data as usize] { &[] } else { i.module.source().data(data) };
-        let from: Range<u64> = s..s.checked_add(n).ok_or(Trap::MemoryOutOfBounds)?;
-        let (ptr, len) = self.memory(mem);
-        if from.end > bytes.len() as u64 || d.checked_add(n).is_none_or(|e| e > len) {
-            return Err(Trap::MemoryOutOfBounds);
-        }
-        // SAFETY: I4, the range is inside the memory; the segment lies in host memory.
-        unsafe { ptr.add(d as usize).copy_from_nonoverlapping(bytes.as_ptr().add(s as usize), n as usize) };
-        Ok(())
-    }
-
-    /// Drops a data segment. Spec: exec-data.drop.
-    pub fn data_drop(&mut self, inst: InstAddr, data: u32) {
-        self.instances[inst.0 as usize].data_dropped[data as usize] = true;
     }
 
     // ---- globals ---------------------------------------------------------------------------------------------------
@@ -369,7 +184,12 @@ impl Vm {
 
     fn global_ptr(&self, global: GlobalAddr) -> *mut u64 {
         // SAFETY: I5, the offset leads to a live cell.
-        unsafe { self.arena.base().add(self.global_cells[global.0 as usize] as usize).cast() }
+        unsafe {
+            self.arena
+                .base()
+                .add(self.global_cells[global.0 as usize] as usize)
+                .cast()
+        }
     }
 
     /// The bits of a global's value.
@@ -395,9 +215,23 @@ impl Vm {
     /// - `entry` may be called with the host context and `data` as long as the machine lives, from whatever thread
     ///   owns the machine.
     /// - `entry` does not unwind, and writes no more than `results` slots at its frame.
-    pub unsafe fn new_host_func(&mut self, ty: u32, params: u16, results: u16, entry: HostEntry, data: *const ()) -> Result<FuncAddr, StoreError> {
+    pub unsafe fn new_host_func(
+        &mut self,
+        ty: u32,
+        params: u16,
+        results: u16,
+        entry: HostEntry,
+        data: *const (),
+    ) -> Result<FuncAddr, StoreError> {
         let addr = next_addr(self.funcs.len())?;
-        self.funcs.push(FuncRec { cell: core::ptr::null(), ty, inst: HOST, entry: Some(entry), data, slots: params.max(results) });
+        self.funcs.push(FuncRec {
+            cell: core::ptr::null(),
+            ty,
+            inst: HOST,
+            entry: Some(entry),
+            data,
+            slots: params.max(results),
+        });
         self.refresh();
         Ok(FuncAddr(addr))
     }
@@ -410,9 +244,15 @@ impl Vm {
         let addr = next_addr(self.instances.len())?;
         let desc = init.module.desc();
         let own = desc.own_globals;
-        let globals_off = self.arena.alloc(own.checked_mul(8).ok_or(StoreError::TooMany)?.max(16))?.get();
+        let globals_off = self
+            .arena
+            .alloc(own.checked_mul(8).ok_or(StoreError::TooMany)?.max(16))?
+            .get();
         let mut globals = init.imported_globals.clone();
-        let imported_globals = globals.iter().map(|g| self.global_cells[g.0 as usize]).collect();
+        let imported_globals = globals
+            .iter()
+            .map(|g| self.global_cells[g.0 as usize])
+            .collect();
         for k in 0..own {
             globals.push(GlobalAddr(next_addr(self.global_cells.len())?));
             self.global_cells.push(globals_off + k * 8);
@@ -440,7 +280,12 @@ impl Vm {
     ///
     /// # Errors
     /// If the arena or the budget has no room.
-    pub fn set_elem(&mut self, inst: InstAddr, elem: u32, segment: &ElemSegment) -> Result<(), StoreError> {
+    pub fn set_elem(
+        &mut self,
+        inst: InstAddr,
+        elem: u32,
+        segment: &ElemSegment,
+    ) -> Result<(), StoreError> {
         let n = u32::try_from(segment.refs.len()).map_err(|_| StoreError::TooMany)?;
         if n > 0 {
             let off = self.alloc_u32s(n)?;
@@ -469,7 +314,14 @@ impl Vm {
         // SAFETY: I5, a defined function has a cell.
         let cell = unsafe { i.module.cells().add(defined as usize) };
         let slots = u16::try_from(shape.params.max(shape.results)).unwrap_or(u16::MAX);
-        self.funcs.push(FuncRec { cell, ty, inst: inst.0, entry: None, data: core::ptr::null(), slots });
+        self.funcs.push(FuncRec {
+            cell,
+            ty,
+            inst: inst.0,
+            entry: None,
+            data: core::ptr::null(),
+            slots,
+        });
         self.instances[inst.0 as usize].funcs[func as usize] = addr + 1;
         (self.funcs_ptr, self.funcs_len) = (self.funcs.as_ptr(), self.funcs.len());
         Ok(FuncAddr(addr))
@@ -482,25 +334,43 @@ impl Vm {
 
     /// The instance and index of a wasm function (imports first); `None` for a host function.
     pub fn func_origin(&self, func: FuncAddr) -> Option<(InstAddr, u32)> {
-        let rec = self.funcs.get(func.0 as usize).filter(|r| r.entry.is_none())?;
+        let rec = self
+            .funcs
+            .get(func.0 as usize)
+            .filter(|r| r.entry.is_none())?;
         let i = self.instances.get(rec.inst as usize)?;
         let defined = (rec.cell.addr() - i.module.cells().addr()) / size_of::<AtomicU64>();
-        Some((InstAddr(rec.inst), defined as u32 + i.module.desc().imported_funcs))
+        Some((
+            InstAddr(rec.inst),
+            defined as u32 + i.module.desc().imported_funcs,
+        ))
     }
 
     /// A table of an instance by its index.
     pub fn instance_table(&self, inst: InstAddr, i: u32) -> Option<TableAddr> {
-        self.instances.get(inst.0 as usize)?.tables.get(i as usize).copied()
+        self.instances
+            .get(inst.0 as usize)?
+            .tables
+            .get(i as usize)
+            .copied()
     }
 
     /// A memory of an instance by its index.
     pub fn instance_memory(&self, inst: InstAddr, i: u32) -> Option<MemAddr> {
-        self.instances.get(inst.0 as usize)?.memories.get(i as usize).copied()
+        self.instances
+            .get(inst.0 as usize)?
+            .memories
+            .get(i as usize)
+            .copied()
     }
 
     /// A global of an instance by its index.
     pub fn instance_global(&self, inst: InstAddr, i: u32) -> Option<GlobalAddr> {
-        self.instances.get(inst.0 as usize)?.globals.get(i as usize).copied()
+        self.instances
+            .get(inst.0 as usize)?
+            .globals
+            .get(i as usize)
+            .copied()
     }
 
     /// The code of an instance.

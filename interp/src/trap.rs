@@ -51,7 +51,10 @@ const ALL: [Trap; 13] = [
 
 impl Trap {
     /// Wasmtime's name of [`Trap::Unreachable`].
-    #[allow(non_upper_case_globals, reason = "stands for a variant, also in patterns")]
+    #[allow(
+        non_upper_case_globals,
+        reason = "stands for a variant, also in patterns"
+    )]
     pub const UnreachableCodeReached: Trap = Trap::Unreachable;
 
     /// The trap of that number (`trap as u8`), if there is one.

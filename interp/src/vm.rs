@@ -1,5 +1,8 @@
 //! The machine: one a store.
-#![allow(unsafe_code, reason = "keeps raw pointers into the arena and the code space beside them")]
+#![allow(
+    unsafe_code,
+    reason = "keeps raw pointers into the arena and the code space beside them"
+)]
 
 use core::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::Arc;
@@ -54,7 +57,10 @@ pub struct VmConfig {
 
 impl Default for VmConfig {
     fn default() -> VmConfig {
-        VmConfig { arena: ArenaConfig::default(), max_stack_bytes: 1 << 20 }
+        VmConfig {
+            arena: ArenaConfig::default(),
+            max_stack_bytes: 1 << 20,
+        }
     }
 }
 
@@ -266,7 +272,10 @@ impl Vm {
             Some(t) => {
                 let t = &self.tables[t.0 as usize];
                 // SAFETY: as for `globals`.
-                (unsafe { self.arena_base.add(t.off as usize) }.cast(), u64::from(t.len))
+                (
+                    unsafe { self.arena_base.add(t.off as usize) }.cast(),
+                    u64::from(t.len),
+                )
             }
             None => (core::ptr::null_mut(), 0),
         };
@@ -311,6 +320,9 @@ impl Vm {
 
 impl core::fmt::Debug for Vm {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Vm").field("instances", &self.instances.len()).field("memories", &self.memories.len()).finish_non_exhaustive()
+        f.debug_struct("Vm")
+            .field("instances", &self.instances.len())
+            .field("memories", &self.memories.len())
+            .finish_non_exhaustive()
     }
 }

@@ -12,7 +12,10 @@ struct Code(Vec<(u32, Vec<u16>)>, Vec<u8>);
 impl ModuleSource for Code {
     fn code(&self, func: u32) -> Result<FunctionCode<'_>, SourceError> {
         let (frame_slots, code) = &self.0[func as usize];
-        Ok(FunctionCode { frame_slots: *frame_slots, code: Cow::Borrowed(code) })
+        Ok(FunctionCode {
+            frame_slots: *frame_slots,
+            code: Cow::Borrowed(code),
+        })
     }
     fn data(&self, _segment: u32) -> &[u8] {
         &self.1
@@ -20,10 +23,16 @@ impl ModuleSource for Code {
 }
 
 fn executors() -> Vec<Executor> {
-    [Executor::Threaded, Executor::Portable].into_iter().filter(|e| e.available()).collect()
+    [Executor::Threaded, Executor::Portable]
+        .into_iter()
+        .filter(|e| e.available())
+        .collect()
 }
 
-const ONE_TO_ONE: FuncShape = FuncShape { params: 1, results: 1 };
+const ONE_TO_ONE: FuncShape = FuncShape {
+    params: 1,
+    results: 1,
+};
 
 struct Rig {
     vm: Vm,
@@ -33,13 +42,33 @@ struct Rig {
 impl Rig {
     fn new(executor: Executor, max_stack_bytes: u32, functions: Vec<(u32, Vec<u16>)>) -> Rig {
         let space = CodeSpace::new(executor, 1 << 20).unwrap();
-        let mut vm = Vm::new(&VmConfig { max_stack_bytes, ..VmConfig::default() }, space.clone()).unwrap();
+        let mut vm = Vm::new(
+            &VmConfig {
+                max_stack_bytes,
+                ..VmConfig::default()
+            },
+            space.clone(),
+        )
+        .unwrap();
         let n = functions.len();
-        let desc = ModuleDesc { types: vec![(ONE_TO_ONE, 7)], funcs: vec![0; n], tables: 1, memories: 1, own_globals: 1, ..ModuleDesc::default() };
+        let desc = ModuleDesc {
+            types: vec![(ONE_TO_ONE, 7)],
+            funcs: vec![0; n],
+            tables: 1,
+            memories: 1,
+            own_globals: 1,
+            ..ModuleDesc::default()
+        };
         let module = CodeModule::new(space, desc, Box::new(Code(functions, vec![])));
         let memory = vm.new_memory(65536, Some(1 << 20)).unwrap();
         let table = vm.new_table(4, None, 0).unwrap();
-        let init = InstanceInit { module, imported_funcs: vec![], tables: vec![table], memories: vec![memory], imported_globals: vec![] };
+        let init = InstanceInit {
+            module,
+            imported_funcs: vec![],
+            tables: vec![table],
+            memories: vec![memory],
+            imported_globals: vec![],
+        };
         let inst = vm.new_instance(init).unwrap();
         Rig { vm, inst }
     }
@@ -142,7 +171,11 @@ fn a_load_past_the_end_traps_and_says_where() {
         let mut rig = Rig::new(e, 1 << 20, vec![load()]);
         assert_eq!(rig.call(0, 65_528), Ok(0), "{e:?}");
         assert_eq!(rig.call(0, 65_529), Err(Trap::MemoryOutOfBounds), "{e:?}");
-        assert_eq!(rig.call(0, 0xffff_ffff), Err(Trap::MemoryOutOfBounds), "{e:?}");
+        assert_eq!(
+            rig.call(0, 0xffff_ffff),
+            Err(Trap::MemoryOutOfBounds),
+            "{e:?}"
+        );
     }
 }
 
@@ -158,13 +191,23 @@ fn a_moved_store_goes_on() {
 #[test]
 fn a_code_space_is_shared_by_threads() {
     let space = CodeSpace::new(Executor::best(), 1 << 20).unwrap();
-    let desc = ModuleDesc { types: vec![(ONE_TO_ONE, 7)], funcs: vec![0], ..ModuleDesc::default() };
+    let desc = ModuleDesc {
+        types: vec![(ONE_TO_ONE, 7)],
+        funcs: vec![0],
+        ..ModuleDesc::default()
+    };
     let module = CodeModule::new(space.clone(), desc, Box::new(Code(vec![fib()], vec![])));
     std::thread::scope(|s| {
         for _ in 0..3 {
             s.spawn(|| {
                 let mut vm = Vm::new(&VmConfig::default(), space.clone()).unwrap();
-                let init = InstanceInit { module: Arc::clone(&module), imported_funcs: vec![], tables: vec![], memories: vec![], imported_globals: vec![] };
+                let init = InstanceInit {
+                    module: Arc::clone(&module),
+                    imported_funcs: vec![],
+                    tables: vec![],
+                    memories: vec![],
+                    imported_globals: vec![],
+                };
                 let inst = vm.new_instance(init).unwrap();
                 assert_eq!(Rig { vm, inst }.call(0, 7), Ok(13));
             });

@@ -54,7 +54,15 @@ impl Asm {
     #[inline]
     pub fn op2_64(&mut self, op: Op, a: u16, b: u16, x: u64) -> u32 {
         debug_assert_eq!(op.len(), 7, "{op:?}");
-        self.push(&[op as u16, a, b, x as u16, (x >> 16) as u16, (x >> 32) as u16, (x >> 48) as u16])
+        self.push(&[
+            op as u16,
+            a,
+            b,
+            x as u16,
+            (x >> 16) as u16,
+            (x >> 32) as u16,
+            (x >> 48) as u16,
+        ])
     }
 
     /// Appends an op of one unit, a 32-bit operand and one unit.

@@ -42,7 +42,12 @@ impl<'a> Iterator for Instrs<'a> {
         let units = match Op::from_unit(rest[0]).map(|op| (op, rest.get(..op.len()))) {
             Some((op, Some(units))) => {
                 self.pos += units.len();
-                return Some(Ok(Instr { pos, op, label: rest[0] & LABEL != 0, units }));
+                return Some(Ok(Instr {
+                    pos,
+                    op,
+                    label: rest[0] & LABEL != 0,
+                    units,
+                }));
             }
             _ => self.code.len(),
         };
@@ -60,12 +65,22 @@ impl Instr<'_> {
 
     /// The bits of the operand of that name.
     pub fn get(&self, name: &str) -> Option<u64> {
-        self.op.def().operands.iter().find(|o| o.name == name).map(|o| self.raw(o))
+        self.op
+            .def()
+            .operands
+            .iter()
+            .find(|o| o.name == name)
+            .map(|o| self.raw(o))
     }
 
     /// Where its branch leads, in units from the function's start; `None` if it has none or it leads before the start.
     pub fn target(&self) -> Option<u32> {
-        let label = self.op.def().operands.iter().find(|o| o.role == Role::Label)?;
+        let label = self
+            .op
+            .def()
+            .operands
+            .iter()
+            .find(|o| o.role == Role::Label)?;
         let disp = self.raw(label) as u32 as i32;
         u32::try_from(i64::from(self.pos) + i64::from(disp)).ok()
     }
@@ -105,7 +120,9 @@ impl core::fmt::Display for Instr<'_> {
             f.write_str(if i == 0 { " " } else { ", " })?;
             let raw = self.raw(o);
             match o.role {
-                Role::Out | Role::In | Role::InOut | Role::Set | Role::Range | Role::Base => write!(f, "s{raw}")?,
+                Role::Out | Role::In | Role::InOut | Role::Set | Role::Range | Role::Base => {
+                    write!(f, "s{raw}")?
+                }
                 Role::Label => match self.target() {
                     Some(t) => write!(f, "@{t}")?,
                     None => write!(f, "@?")?,

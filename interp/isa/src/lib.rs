@@ -124,7 +124,14 @@ impl Operand {
                 Ty::I32 | Ty::U32 | Ty::F32 => 2,
                 Ty::I64 | Ty::U64 | Ty::F64 => 4,
             },
-            Role::Out | Role::In | Role::InOut | Role::Set | Role::Range | Role::Base | Role::Table | Role::Mem => 1,
+            Role::Out
+            | Role::In
+            | Role::InOut
+            | Role::Set
+            | Role::Range
+            | Role::Base
+            | Role::Table
+            | Role::Mem => 1,
             _ => 2,
         }
     }

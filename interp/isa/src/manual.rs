@@ -13,7 +13,10 @@ pub fn manual() -> String {
     for (number, op) in OPS.iter().enumerate() {
         if op.section != section {
             section = op.section;
-            let _ = write!(out, "\n## {section}\n\n| no. | op | operands | units | what it does |\n|---|---|---|---|---|\n");
+            let _ = write!(
+                out,
+                "\n## {section}\n\n| no. | op | operands | units | what it does |\n|---|---|---|---|---|\n"
+            );
         }
         let operands: Vec<String> = op.operands.iter().map(operand).collect();
         let _ = writeln!(
@@ -23,7 +26,11 @@ pub fn manual() -> String {
             operands.join(", "),
             op.len_units,
             op.doc.replace('|', "\\|"),
-            if op.kind == crate::Kind::Internal { " (internal)" } else { "" }
+            if op.kind == crate::Kind::Internal {
+                " (internal)"
+            } else {
+                ""
+            }
         );
     }
     out
@@ -32,7 +39,11 @@ pub fn manual() -> String {
 fn operand(o: &Operand) -> String {
     let ty = format!("{:?}", o.ty).to_lowercase();
     match o.role {
-        Role::In | Role::Out | Role::InOut => format!("{}: {} {ty}", o.name, format!("{:?}", o.role).to_lowercase()),
+        Role::In | Role::Out | Role::InOut => format!(
+            "{}: {} {ty}",
+            o.name,
+            format!("{:?}", o.role).to_lowercase()
+        ),
         Role::Imm => format!("{}: {ty}", o.name),
         role => format!("{}: {}", o.name, format!("{role:?}").to_lowercase()),
     }

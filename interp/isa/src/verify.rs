@@ -73,7 +73,12 @@ impl core::error::Error for VerifyError {}
 ///
 /// # Errors
 /// The first op that is not safe to run.
-pub fn verify(code: &[u16], frame_slots: u32, shape: FuncShape, module: &impl ModuleShape) -> Result<(), VerifyError> {
+pub fn verify(
+    code: &[u16],
+    frame_slots: u32,
+    shape: FuncShape,
+    module: &impl ModuleShape,
+) -> Result<(), VerifyError> {
     let err = |pos, kind| Err(VerifyError { pos, kind });
     if frame_slots > 65_536 || shape.params.max(shape.results) > frame_slots {
         return err(0, VerifyErrorKind::FrameTooLarge);
@@ -106,21 +111,44 @@ pub fn verify(code: &[u16], frame_slots: u32, shape: FuncShape, module: &impl Mo
         return err(code.len() as u32, VerifyErrorKind::FallsOffEnd);
     }
     for i in Instrs::new(code).flatten() {
-        if i.op.def().operands.last().is_some_and(|o| o.role == Role::Label) && !i.target().is_some_and(|t| labels.get(t)) {
+        if i.op
+            .def()
+            .operands
+            .last()
+            .is_some_and(|o| o.role == Role::Label)
+            && !i.target().is_some_and(|t| labels.get(t))
+        {
             return err(i.pos, VerifyErrorKind::BadTarget);
         }
     }
     Ok(())
 }
 
-fn check_operands(i: &Instr<'_>, frame: u32, shape: FuncShape, module: &impl ModuleShape) -> Result<(), VerifyErrorKind> {
-    let in_frame = |first: u64, n: u64| if first + n <= u64::from(frame) { Ok(()) } else { Err(VerifyErrorKind::SlotOutOfFrame) };
+fn check_operands(
+    i: &Instr<'_>,
+    frame: u32,
+    shape: FuncShape,
+    module: &impl ModuleShape,
+) -> Result<(), VerifyErrorKind> {
+    let in_frame = |first: u64, n: u64| {
+        if first + n <= u64::from(frame) {
+            Ok(())
+        } else {
+            Err(VerifyErrorKind::SlotOutOfFrame)
+        }
+    };
     let mut base = None;
     let mut callee = None;
     let operands = i.op.def().operands;
     for o in operands {
         let raw = i.raw(o);
-        let below = |n: u32| if raw < u64::from(n) { Ok(()) } else { Err(VerifyErrorKind::BadIndex) };
+        let below = |n: u32| {
+            if raw < u64::from(n) {
+                Ok(())
+            } else {
+                Err(VerifyErrorKind::BadIndex)
+            }
+        };
         let counts = || module.counts();
         match o.role {
             Role::Out | Role::In | Role::InOut | Role::Set => in_frame(raw, 1)?,
@@ -134,7 +162,9 @@ fn check_operands(i: &Instr<'_>, frame: u32, shape: FuncShape, module: &impl Mod
                 base = Some(raw);
             }
             Role::Func => callee = Some(module.func(raw as u32).ok_or(VerifyErrorKind::BadIndex)?),
-            Role::Import => callee = Some(module.import(raw as u32).ok_or(VerifyErrorKind::BadIndex)?),
+            Role::Import => {
+                callee = Some(module.import(raw as u32).ok_or(VerifyErrorKind::BadIndex)?)
+            }
             Role::Type => callee = Some(module.ty(raw as u32).ok_or(VerifyErrorKind::BadIndex)?),
             Role::Table => below(counts()[0])?,
             Role::Mem => below(counts()[1])?,
@@ -149,7 +179,9 @@ fn check_operands(i: &Instr<'_>, frame: u32, shape: FuncShape, module: &impl Mod
         match base {
             Some(b) => in_frame(b, u64::from(c.params.max(c.results)))?,
             // A tail call: the arguments replace this frame, and the callee's results are this function's.
-            None if i.get("n") != Some(u64::from(c.params)) || c.results != shape.results => return Err(VerifyErrorKind::SlotOutOfFrame),
+            None if i.get("n") != Some(u64::from(c.params)) || c.results != shape.results => {
+                return Err(VerifyErrorKind::SlotOutOfFrame);
+            }
             None => {}
         }
     }
@@ -173,6 +205,8 @@ impl Labels {
     }
 
     fn get(&self, at: u32) -> bool {
-        self.0.get(at as usize / 64).is_some_and(|w| w >> (at % 64) & 1 != 0)
+        self.0
+            .get(at as usize / 64)
+            .is_some_and(|w| w >> (at % 64) & 1 != 0)
     }
 }

@@ -6,7 +6,10 @@ use sheave_isa::*;
 /// Every index is in range, every callee takes and gives one slot.
 struct Shape;
 
-const ONE: FuncShape = FuncShape { params: 1, results: 1 };
+const ONE: FuncShape = FuncShape {
+    params: 1,
+    results: 1,
+};
 
 impl ModuleShape for Shape {
     fn func(&self, i: u32) -> Option<FuncShape> {
@@ -31,7 +34,11 @@ fn the_manual_in_docs_is_the_one_that_the_table_gives() {
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(path, &now).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(path).unwrap(), now, "run with BLESS=1 to write it anew");
+    assert_eq!(
+        std::fs::read_to_string(path).unwrap(),
+        now,
+        "run with BLESS=1 to write it anew"
+    );
 }
 
 #[test]
@@ -55,7 +62,11 @@ fn the_forms_of_an_op_lead_to_ops_of_fitting_shape() {
             assert_eq!(n.negated_form(), Some(op), "{op:?}");
         }
         if let Some(b) = op.branch_form() {
-            assert_eq!(b.def().operands.len(), op.def().operands.len(), "{op:?}: a target for a dst");
+            assert_eq!(
+                b.def().operands.len(),
+                op.def().operands.len(),
+                "{op:?}: a target for a dst"
+            );
             assert_eq!(b.def().operands.last().unwrap().role, Role::Label);
             assert!(op.branch_not_form().is_some(), "{op:?}");
         }
@@ -70,10 +81,20 @@ fn the_verifier_refuses_what_is_not_safe_to_run() {
         verify(&a.code, 4, ONE, &Shape).map_err(|e| e.kind)
     };
     assert_eq!(check(&|a| _ = a.ret_1(3)), Ok(()));
-    assert_eq!(check(&|a| _ = a.ret_1(4)), Err(VerifyErrorKind::SlotOutOfFrame));
-    assert_eq!(check(&|a| _ = a.copy(0, 1)), Err(VerifyErrorKind::FallsOffEnd));
+    assert_eq!(
+        check(&|a| _ = a.ret_1(4)),
+        Err(VerifyErrorKind::SlotOutOfFrame)
+    );
+    assert_eq!(
+        check(&|a| _ = a.copy(0, 1)),
+        Err(VerifyErrorKind::FallsOffEnd)
+    );
     assert_eq!(check(&|_| ()), Err(VerifyErrorKind::FallsOffEnd));
-    assert_eq!(check(&|a| _ = a.br(0)), Err(VerifyErrorKind::BadTarget), "the target carries no label");
+    assert_eq!(
+        check(&|a| _ = a.br(0)),
+        Err(VerifyErrorKind::BadTarget),
+        "the target carries no label"
+    );
     assert_eq!(
         check(&|a| {
             let at = a.br(0);
@@ -96,7 +117,10 @@ fn the_verifier_refuses_what_is_not_safe_to_run() {
         }),
         Err(VerifyErrorKind::SlotOutOfFrame)
     );
-    assert_eq!(check(&|a| _ = a.ret_n(2, 3)), Err(VerifyErrorKind::SlotOutOfFrame));
+    assert_eq!(
+        check(&|a| _ = a.ret_n(2, 3)),
+        Err(VerifyErrorKind::SlotOutOfFrame)
+    );
     assert_eq!(
         check(&|a| {
             a.br_table(0, 1);
@@ -106,13 +130,29 @@ fn the_verifier_refuses_what_is_not_safe_to_run() {
         Err(VerifyErrorKind::FallsOffEnd),
         "an entry is missing"
     );
-    assert_eq!(check(&|a| a.code.push(Op::Exit as u16)), Err(VerifyErrorKind::BadOp), "an internal op");
-    assert_eq!(check(&|a| a.code.extend([Op::Const64 as u16, 0])), Err(VerifyErrorKind::BadOp), "truncated");
-    assert_eq!(verify(&[], 70_000, ONE, &Shape).map_err(|e| e.kind), Err(VerifyErrorKind::FrameTooLarge));
+    assert_eq!(
+        check(&|a| a.code.push(Op::Exit as u16)),
+        Err(VerifyErrorKind::BadOp),
+        "an internal op"
+    );
+    assert_eq!(
+        check(&|a| a.code.extend([Op::Const64 as u16, 0])),
+        Err(VerifyErrorKind::BadOp),
+        "truncated"
+    );
+    assert_eq!(
+        verify(&[], 70_000, ONE, &Shape).map_err(|e| e.kind),
+        Err(VerifyErrorKind::FrameTooLarge)
+    );
 }
 
 fn any_op() -> impl Strategy<Value = (Op, Vec<u16>)> {
-    (0..OP_COUNT).prop_flat_map(|i| (Just(ALL[i]), proptest::collection::vec(any::<u16>(), ALL[i].len() - 1)))
+    (0..OP_COUNT).prop_flat_map(|i| {
+        (
+            Just(ALL[i]),
+            proptest::collection::vec(any::<u16>(), ALL[i].len() - 1),
+        )
+    })
 }
 
 proptest! {

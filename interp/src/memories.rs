@@ -1,0 +1,92 @@
+//! Linear memories of a store, and the data segments they are filled from.
+#![allow(unsafe_code, reason = "copies segments into linear memories")]
+
+use core::ops::Range;
+
+use crate::store::{InstAddr, LimitRequest, MemAddr, MemRec, StoreError, next_addr};
+use crate::trap::Trap;
+use crate::vm::Vm;
+
+impl Vm {
+    /// A memory of `bytes` zeros that may grow to `max_bytes`.
+    ///
+    /// # Errors
+    /// If the arena or the budget has no room.
+    pub fn new_memory(
+        &mut self,
+        bytes: u64,
+        max_bytes: Option<u64>,
+    ) -> Result<MemAddr, StoreError> {
+        let addr = next_addr(self.memories.len())?;
+        let id = self.arena.memory_new(bytes, max_bytes.unwrap_or(1 << 32))?;
+        self.memories.push(MemRec { id, max_bytes });
+        self.refresh();
+        Ok(MemAddr(addr))
+    }
+
+    /// Where a memory lies and how many bytes it has; valid until anything in the store grows or moves.
+    pub fn memory(&self, mem: MemAddr) -> (*mut u8, u64) {
+        let id = self.memories[mem.0 as usize].id;
+        (self.arena.memory_ptr(id), self.arena.memory_len(id))
+    }
+
+    /// Grows a memory to `new_bytes`; false if its maximum, the limiter or the budget is against it.
+    pub fn memory_grow(&mut self, mem: MemAddr, new_bytes: u64) -> bool {
+        let rec = &self.memories[mem.0 as usize];
+        let (id, max) = (rec.id, rec.max_bytes);
+        let current = self.arena.memory_len(id);
+        if new_bytes < current
+            || new_bytes > max.unwrap_or(1 << 32).min(1 << 32)
+            || !self.allowed(LimitRequest::Memory {
+                current,
+                desired: new_bytes,
+                maximum: max,
+            })
+        {
+            return false;
+        }
+        if new_bytes == current {
+            return true;
+        }
+        let grown = self.arena.memory_grow(id, new_bytes).is_ok();
+        self.refresh();
+        grown
+    }
+
+    /// Copies bytes of a data segment of `inst` into a memory. Spec: exec-memory.init.
+    ///
+    /// # Errors
+    /// If either range is not all inside.
+    pub fn memory_init(
+        &mut self,
+        inst: InstAddr,
+        data: u32,
+        mem: MemAddr,
+        d: u64,
+        s: u64,
+        n: u64,
+    ) -> Result<(), Trap> {
+        let i = &self.instances[inst.0 as usize];
+        let bytes: &[u8] = if i.data_dropped[data as usize] {
+            &[]
+        } else {
+            i.module.source().data(data)
+        };
+        let from: Range<u64> = s..s.checked_add(n).ok_or(Trap::MemoryOutOfBounds)?;
+        let (ptr, len) = self.memory(mem);
+        if from.end > bytes.len() as u64 || d.checked_add(n).is_none_or(|e| e > len) {
+            return Err(Trap::MemoryOutOfBounds);
+        }
+        // SAFETY: I4, the range is inside the memory; the segment lies in host memory.
+        unsafe {
+            ptr.add(d as usize)
+                .copy_from_nonoverlapping(bytes.as_ptr().add(s as usize), n as usize)
+        };
+        Ok(())
+    }
+
+    /// Drops a data segment. Spec: exec-data.drop.
+    pub fn data_drop(&mut self, inst: InstAddr, data: u32) {
+        self.instances[inst.0 as usize].data_dropped[data as usize] = true;
+    }
+}
