@@ -8,7 +8,7 @@ use crate::names::Names;
 use crate::options::Options;
 use crate::parse::{self, Parsed};
 use crate::translate::CodeOptions;
-use core::ops::Deref;
+use core::ops::{Deref, Range};
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -74,8 +74,8 @@ impl Module {
     }
 
     /// As [`Module::new`], for bytes that are kept elsewhere: it copies what may be wanted of
-    /// them. That is all but the contents of debugging sections (`.debug_*`), which are often the
-    /// greater part of a module: they read as zeros and are not listed.
+    /// them. That is all but debugging sections (`.debug_*`), which are often the greater part of
+    /// a module.
     ///
     /// # Errors
     ///
@@ -89,6 +89,7 @@ impl Module {
             mut info,
             resources,
             late_error,
+            debugging,
         } = parse::parse_validated(&bytes, options.enabled_features())?;
         let functions = Functions {
             wasm: &bytes,
@@ -111,7 +112,7 @@ impl Module {
         }
         let bytes = Bytes::Owned(match bytes {
             Cow::Owned(bytes) => bytes,
-            Cow::Borrowed(bytes) => copy_without_debugging(bytes, &mut info),
+            Cow::Borrowed(bytes) => copy_without_debugging(bytes, &debugging, &mut info),
         });
         Ok(Self {
             bytes,
@@ -319,24 +320,50 @@ impl Module {
         })
     }
 
-    fn name_at(&self, range: core::ops::Range<usize>) -> Option<&str> {
+    fn name_at(&self, range: Range<usize>) -> Option<&str> {
         core::str::from_utf8(self.bytes.get(range)?).ok()
     }
 }
 
-/// Copies a module without the contents of its debugging sections.
-fn copy_without_debugging(bytes: &[u8], info: &mut ModuleInfo) -> Vec<u8> {
-    // Pages that nothing is copied to stay those that the system hands out zeroed.
-    let mut copy = vec![0; bytes.len()];
+/// Copies a module without its debugging sections, so that what is left is a module again. They
+/// stay if anything but other custom sections follows them: its offsets would change.
+fn copy_without_debugging(
+    bytes: &[u8],
+    debugging: &[Range<usize>],
+    info: &mut ModuleInfo,
+) -> Vec<u8> {
+    let code_end = info.bodies.last().map_or(0, |body| body.end as usize);
+    let data_end = info.data.last().map_or(0, |data| data.range.end);
+    if debugging
+        .first()
+        .is_none_or(|first| first.start < code_end.max(data_end))
+    {
+        return bytes.to_vec();
+    }
+    let removed: usize = debugging.iter().map(ExactSizeIterator::len).sum();
+    let mut copy = Vec::with_capacity(bytes.len() - removed);
     let mut kept = 0;
-    info.custom_sections.retain(|(name, contents)| {
-        let is_debugging = name.starts_with(".debug_");
-        if is_debugging {
-            copy[kept..contents.start].copy_from_slice(&bytes[kept..contents.start]);
-            kept = contents.end;
-        }
-        !is_debugging
+    for section in debugging {
+        copy.extend_from_slice(&bytes[kept..section.start]);
+        kept = section.end;
+    }
+    copy.extend_from_slice(&bytes[kept..]);
+
+    let moved = |range: &mut Range<usize>| {
+        let before = debugging
+            .iter()
+            .take_while(|section| section.end <= range.start);
+        let by: usize = before.map(ExactSizeIterator::len).sum();
+        *range = range.start - by..range.end - by;
+    };
+    info.custom_sections.retain(|(_, range)| {
+        !debugging
+            .iter()
+            .any(|section| section.contains(&range.start) || section.end == range.start)
     });
-    copy[kept..].copy_from_slice(&bytes[kept..]);
+    info.custom_sections
+        .iter_mut()
+        .for_each(|(_, range)| moved(range));
+    info.name_section.iter_mut().for_each(moved);
     copy
 }

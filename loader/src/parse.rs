@@ -26,16 +26,15 @@ pub(crate) struct Parsed {
     pub(crate) resources: Option<ValidatorResources>,
     /// An error behind the code section; an error in a function body comes before it.
     pub(crate) late_error: Option<LoadError>,
+    /// Where the debugging sections are, headers included.
+    pub(crate) debugging: Vec<Range<usize>>,
 }
 
 /// Reads and validates everything but function bodies.
 pub(crate) fn parse_validated(bytes: &[u8], features: WasmFeatures) -> Result<Parsed> {
     reject_component(bytes)?;
     let mut validator = Validator::new_with_features(features);
-    let mut sections = Sections {
-        info: ModuleInfo::default(),
-        resources: None,
-    };
+    let mut sections = Sections::default();
     let mut late_error = None;
     if let Err(error) = sections.read_all(bytes, features, Some(&mut validator)) {
         if sections.resources.is_none() {
@@ -47,16 +46,14 @@ pub(crate) fn parse_validated(bytes: &[u8], features: WasmFeatures) -> Result<Pa
         info: sections.info,
         resources: sections.resources,
         late_error,
+        debugging: sections.debugging,
     })
 }
 
 /// Reads everything but the code section of a module that was validated before.
 pub(crate) fn parse_trusted(bytes: &[u8], features: WasmFeatures) -> Result<ModuleInfo> {
     reject_component(bytes)?;
-    let mut sections = Sections {
-        info: ModuleInfo::default(),
-        resources: None,
-    };
+    let mut sections = Sections::default();
     sections.read_all(bytes, features, None)?;
     Ok(sections.info)
 }
@@ -68,8 +65,10 @@ fn reject_component(bytes: &[u8]) -> Result<()> {
     }
 }
 
+#[derive(Default)]
 struct Sections {
     info: ModuleInfo,
+    debugging: Vec<Range<usize>>,
     resources: Option<ValidatorResources>,
 }
 
@@ -86,6 +85,11 @@ impl Sections {
         loop {
             let payload = match parser.parse(rest, true)? {
                 Chunk::Parsed { consumed, payload } => {
+                    if matches!(&payload, Payload::CustomSection(s) if s.name().starts_with(".debug_"))
+                    {
+                        let start = bytes.len() - rest.len();
+                        self.debugging.push(start..start + consumed);
+                    }
                     rest = &rest[consumed..];
                     payload
                 }
