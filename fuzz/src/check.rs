@@ -25,6 +25,7 @@ const PLAIN: Mode = Mode {
     interruption: false,
     heap: false,
     relocate: false,
+    image: false,
     fuel: false,
     fuel_per_call: 1 << 40,
 };
@@ -33,7 +34,7 @@ const PLAIN: Mode = Mode {
 fn modes(seed: u64) -> Vec<Mode> {
     let mut random = Random(seed ^ 0x0dd5);
     let mut flip = || random.one_in(2);
-    let first = Mode { executor: Executor::best(), interruption: flip(), heap: flip(), relocate: flip(), lazy_validation: flip(), ..PLAIN };
+    let first = Mode { executor: Executor::best(), interruption: flip(), heap: flip(), relocate: flip(), lazy_validation: flip(), image: flip(), ..PLAIN };
     let second = Mode { executor: Executor::Portable, lazy: false, interruption: flip(), relocate: flip(), ..PLAIN };
     vec![first, second]
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use sheave::{
-    AsContext, AsContextMut, Backend, Config, Engine, Executor, Extern, ExternRef, ExternType, Func, Global, HeapType, Instance, Memory, Module, Ref,
+    AsContext, AsContextMut, Backend, Config, Engine, Executor, Extern, ExternRef, ExternType, Func, FuncType, Global, HeapType, Instance, Memory, Module, Ref,
     Store, Table, Trap, Val, ValType,
 };
 
@@ -18,6 +18,8 @@ pub struct Mode {
     pub heap: bool,
     /// The store moves between calls.
     pub relocate: bool,
+    /// The module goes through an image.
+    pub image: bool,
     pub fuel: bool,
     /// Fuel of each call, if fuel is on.
     pub fuel_per_call: u64,
@@ -131,10 +133,15 @@ fn import(store: &mut Store<Log>, i: usize, ty: &ExternType, seed: u64) -> Resul
     })
 }
 
-/// Runs a module: instantiates it, calls each exported function with values that follow from the seed, looks at everything.
+fn shape(ty: &FuncType) -> (Vec<Type>, Vec<Type>) {
+    (ty.params().map(|t| type_of(&t)).collect(), ty.results().map(|t| type_of(&t)).collect())
+}
+
+/// Runs a module: instantiates it twice, calls each exported function with values that follow from the seed, looks at everything.
 pub fn run(wasm: &[u8], seed: u64, mode: &Mode) -> Result<Run> {
     let engine = mode.engine()?;
     let Ok(module) = Module::from_binary(&engine, wasm) else { return Ok(Run { events: vec![Event::Rejected], fuel: Vec::new() }) };
+    let module = if mode.image { Module::deserialize(&engine, module.serialize()?)? } else { module };
     let mut store = Store::new(&engine, Log::default());
     let mut run = Run { events: Vec::new(), fuel: Vec::new() };
     if mode.fuel {
@@ -147,25 +154,40 @@ pub fn run(wasm: &[u8], seed: u64, mode: &Mode) -> Result<Run> {
         let nth = types[..i].iter().filter(|t| std::mem::discriminant(*t) == std::mem::discriminant(ty)).count();
         imports.push(import(&mut store, nth, ty, seed)?);
     }
-    let instance = Instance::new(&mut store, &module, &imports);
-    if mode.fuel {
-        run.fuel.push(mode.fuel_per_call - store.get_fuel()?);
-    }
-    let instance = match instance {
-        Ok(instance) => instance,
-        Err(e) => {
-            store.data_mut().events.push(Event::Instance(Err(failure(&e))));
-            run.events = store.into_data().events;
-            return Ok(run);
+    let mut exports: Vec<(String, Extern)> = Vec::new();
+    let mut counters = Vec::new();
+    for copy in ["a", "b"] {
+        if copy == "b" {
+            // The second instance calls functions of the first where their types fit, and shares tables, memories and globals.
+            for (import, ty) in imports.iter_mut().zip(&types) {
+                let ExternType::Func(ty) = ty else { continue };
+                let same = |f: &Func| shape(&f.ty(&store)) == shape(ty);
+                if let Some(f) = exports.iter().filter_map(|(_, e)| e.clone().into_func()).find(same) {
+                    *import = f.into();
+                }
+            }
         }
-    };
-    store.data_mut().events.push(Event::Instance(Ok(())));
-    // wasmi gives exports in the order of their names.
-    let mut exports: Vec<(String, Extern)> = instance.exports(&mut store).map(|e| (e.name().to_string(), e.into_extern())).collect();
-    exports.sort_by(|a, b| a.0.cmp(&b.0));
+        let instance = Instance::new(&mut store, &module, &imports);
+        if mode.fuel {
+            run.fuel.push(mode.fuel_per_call - store.get_fuel()?);
+        }
+        let instance = match instance {
+            Ok(instance) => instance,
+            Err(e) => {
+                store.data_mut().events.push(Event::Instance(Err(failure(&e))));
+                run.events = store.into_data().events;
+                return Ok(run);
+            }
+        };
+        store.data_mut().events.push(Event::Instance(Ok(())));
+        // wasmi gives exports in the order of their names.
+        let mut own: Vec<(String, Extern)> = instance.exports(&mut store).map(|e| (format!("{copy}.{}", e.name()), e.into_extern())).collect();
+        own.sort_by(|a, b| a.0.cmp(&b.0));
+        exports.extend(own);
+        counters.extend(instance.get_global(&mut store, COUNTER));
+    }
     let funcs: Vec<(String, Func)> = exports.iter().filter_map(|(n, e)| Some((n.clone(), e.clone().into_func()?))).collect();
     let places: Vec<Func> = funcs.iter().map(|(_, f)| *f).collect();
-    let counter = instance.get_global(&mut store, COUNTER);
     let mut random = Random(seed ^ 0xca11);
     for round in 0..2 {
         for (name, func) in &funcs {
@@ -175,7 +197,7 @@ pub fn run(wasm: &[u8], seed: u64, mode: &Mode) -> Result<Run> {
             if mode.fuel {
                 store.set_fuel(mode.fuel_per_call)?;
             }
-            if let Some(counter) = counter {
+            for counter in &counters {
                 counter.set(&mut store, Val::I32(CALLS_AND_LOOPS as i32))?;
             }
             let ty = func.ty(&store);
