@@ -34,7 +34,7 @@ pub(crate) struct Functions<'m> {
 #[derive(Debug, Default)]
 pub(crate) struct AllCode {
     entries: Vec<Entry>,
-    batches: Vec<Vec<u16>>,
+    batches: Vec<Box<[u16]>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +62,7 @@ impl AllCode {
 /// What a thread made of a batch.
 struct Done {
     index: usize,
-    code: Vec<u16>,
+    code: Box<[u16]>,
     entries: Vec<Entry>,
 }
 
@@ -141,10 +141,17 @@ impl<'m> Functions<'m> {
     pub(crate) fn translate_all(&self, threads: usize) -> Result<AllCode, LoadError> {
         let mut done = self.in_batches(threads, |batches| {
             let mut done = Vec::new();
+            let mut code = Vec::new();
             let mut allocations = FuncValidatorAllocations::default();
             let mut translator = Translator::new(self.info, self.options);
             while let Some((index, funcs)) = batches.next() {
-                let batch = self.translate_batch(index, funcs, &mut translator, &mut allocations);
+                let batch = self.translate_batch(
+                    index,
+                    funcs,
+                    &mut code,
+                    &mut translator,
+                    &mut allocations,
+                );
                 done.push(batch.inspect_err(|(func, _)| batches.fail(*func))?);
             }
             Ok(done)
@@ -163,10 +170,11 @@ impl<'m> Functions<'m> {
         &self,
         index: usize,
         funcs: Range<u32>,
+        code: &mut Vec<u16>,
         translator: &mut Translator<'_>,
         allocations: &mut FuncValidatorAllocations,
     ) -> Result<Done, (u32, LoadError)> {
-        let mut code = Vec::new();
+        code.clear();
         let mut entries = Vec::with_capacity(funcs.len());
         for func in funcs {
             let translated = self.body(func).and_then(|body| match self.validation() {
@@ -189,7 +197,7 @@ impl<'m> Functions<'m> {
             });
             code.extend_from_slice(units);
         }
-        code.shrink_to_fit();
+        let code = code.as_slice().into();
         Ok(Done {
             index,
             code,
