@@ -17,10 +17,14 @@ fn main() -> Result<()> {
     wasi::add_to_linker(&mut linker, |ctx| ctx)?;
     let mut store = Store::new(&engine, wasi::WasiCtxBuilder::new().inherit_stdio().build());
     let instance = linker.instantiate(&mut store, &module)?;
-    instance.get_typed_func::<(), ()>(&mut store, "_initialize")?.call(&mut store, ())?;
+    instance
+        .get_typed_func::<(), ()>(&mut store, "_initialize")?
+        .call(&mut store, ())?;
 
     // The interpreter takes an argument vector, as a C main does: strings and an array of their addresses.
-    let memory = instance.get_memory(&mut store, "memory").expect("the reactor exports its memory");
+    let memory = instance
+        .get_memory(&mut store, "memory")
+        .expect("the reactor exports its memory");
     let malloc = instance.get_typed_func::<u32, u32>(&mut store, "malloc")?;
     let mut argv = Vec::new();
     for arg in ["qjs", "-e", script] {
@@ -33,7 +37,9 @@ fn main() -> Result<()> {
 
     let init = instance.get_typed_func::<(u32, u32), i32>(&mut store, "qjs_init_argv")?;
     let status = init.call(&mut store, (argv.len() as u32 / 4, at))?;
-    instance.get_typed_func::<(), ()>(&mut store, "qjs_destroy")?.call(&mut store, ())?;
+    instance
+        .get_typed_func::<(), ()>(&mut store, "qjs_destroy")?
+        .call(&mut store, ())?;
     if status != 0 {
         eprintln!("qjs_init_argv: {status}");
     }

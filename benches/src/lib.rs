@@ -8,7 +8,9 @@ use std::fmt::Write;
 /// A module of `functions` functions of about 60 operators each: arithmetic, memory, a loop, a branch, a call.
 #[must_use]
 pub fn wide_module(functions: u32) -> String {
-    let mut text = String::from("(module (memory (export \"memory\") 1) (table 1 funcref) (global $g (mut i32) (i32.const 0))\n");
+    let mut text = String::from(
+        "(module (memory (export \"memory\") 1) (table 1 funcref) (global $g (mut i32) (i32.const 0))\n",
+    );
     for i in 0..functions {
         let callee = (i + 1) % functions;
         let _ = write!(

@@ -25,7 +25,10 @@ impl WasmBacktrace {
     pub(crate) const LIMIT: usize = 64;
 
     pub(crate) fn new(opaque: &StoreOpaque, frames: &[sheave_interp::FrameInfo]) -> WasmBacktrace {
-        let mut backtrace = WasmBacktrace { frames: Vec::with_capacity(frames.len()), more: false };
+        let mut backtrace = WasmBacktrace {
+            frames: Vec::with_capacity(frames.len()),
+            more: false,
+        };
         backtrace.extend(opaque, frames);
         backtrace
     }
@@ -34,7 +37,11 @@ impl WasmBacktrace {
     pub(crate) fn extend(&mut self, opaque: &StoreOpaque, frames: &[sheave_interp::FrameInfo]) {
         let frame = |f: &sheave_interp::FrameInfo| {
             let module = opaque.instances.get(f.inst.0 as usize)?.clone();
-            Some(FrameInfo { module, defined: f.func, position: f.pos })
+            Some(FrameInfo {
+                module,
+                defined: f.func,
+                position: f.pos,
+            })
         };
         self.frames.extend(frames.iter().filter_map(frame));
         self.more = self.frames.len() >= WasmBacktrace::LIMIT;
@@ -64,14 +71,21 @@ impl FrameInfo {
 
     /// Bytes from the start of the function's body to the operator; found as [`FrameInfo::module_offset`] is.
     pub fn func_offset(&self) -> Option<usize> {
-        let body = self.module.loaded().info().bodies.get(self.defined as usize)?;
+        let body = self
+            .module
+            .loaded()
+            .info()
+            .bodies
+            .get(self.defined as usize)?;
         self.module_offset()?.checked_sub(body.start as usize)
     }
 
     /// Bytes from the start of the module to the operator. It is found by translating the function again, when it is
     /// asked for.
     pub fn module_offset(&self) -> Option<usize> {
-        self.module.loaded().wasm_offset(self.defined, self.position)
+        self.module
+            .loaded()
+            .wasm_offset(self.defined, self.position)
     }
 }
 

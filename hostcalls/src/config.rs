@@ -48,7 +48,11 @@ impl Config {
             executor: Executor::best(),
             arena: ArenaConfig::default(),
             max_wasm_stack: 1 << 20,
-            code_bytes: if cfg!(target_pointer_width = "64") { 2 << 30 } else { 64 << 20 },
+            code_bytes: if cfg!(target_pointer_width = "64") {
+                2 << 30
+            } else {
+                64 << 20
+            },
             backtraces: true,
         }
     }
@@ -76,7 +80,9 @@ impl Config {
 
     /// Whether this version can run modules that use `feature`, named as in `--features` of the command-line tool.
     pub fn supports(feature: &str) -> bool {
-        sheave_loader::FEATURE_NAMES.iter().any(|(name, flag)| *name == feature && SUPPORTED_FEATURES.contains(*flag))
+        sheave_loader::FEATURE_NAMES
+            .iter()
+            .any(|(name, flag)| *name == feature && SUPPORTED_FEATURES.contains(*flag))
     }
 
     /// Counts fuel: one unit for each operator of a basic block, taken when the block is entered. The count is the

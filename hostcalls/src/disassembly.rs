@@ -55,16 +55,28 @@ impl Module {
     pub fn disassemble(&self, func: u32) -> Result<Disassembly> {
         let loaded = self.loaded();
         let functions = self.defined_functions();
-        ensure!(functions.contains(&func), "the module defines no function {func}");
+        ensure!(
+            functions.contains(&func),
+            "the module defines no function {func}"
+        );
         let defined = func - functions.start;
         let code = loaded.code(defined)?;
         let positions = loaded.positions(defined)?;
         let ops = Instrs::new(&code.code).map_while(|op| op.ok()).map(|op| {
             let before = positions.partition_point(|(position, _)| *position <= op.pos);
             let origin = before.checked_sub(1).map(|i| positions[i].1 as usize);
-            DisassembledOp { position: op.pos, is_label: op.label, text: op.to_string(), wasm_offset: origin }
+            DisassembledOp {
+                position: op.pos,
+                is_label: op.label,
+                text: op.to_string(),
+                wasm_offset: origin,
+            }
         });
         let body = &loaded.info().bodies[defined as usize];
-        Ok(Disassembly { body: body.start as usize..body.end as usize, frame_slots: code.frame_slots, ops: ops.collect() })
+        Ok(Disassembly {
+            body: body.start as usize..body.end as usize,
+            frame_slots: code.frame_slots,
+            ops: ops.collect(),
+        })
     }
 }

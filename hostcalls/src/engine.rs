@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use sheave_interp::CodeSpace;
 use sheave_loader as loader;
 
+use crate::Result;
 use crate::config::Config;
 use crate::interrupt::Epochs;
-use crate::Result;
 
 /// Settings, translated code, and the identities of function types. Cheap to clone; `Send + Sync`.
 #[derive(Clone)]
@@ -35,7 +35,8 @@ impl Engine {
     /// # Errors
     /// If there is no address space for its code.
     pub fn new(config: &Config) -> Result<Engine> {
-        let space = CodeSpace::new(config.executor, config.code_bytes).or_else(|_| CodeSpace::new(config.executor, config.code_bytes / 16))?;
+        let space = CodeSpace::new(config.executor, config.code_bytes)
+            .or_else(|_| CodeSpace::new(config.executor, config.code_bytes / 16))?;
         Ok(Engine(Arc::new(Inner {
             config: config.clone(),
             space,
@@ -89,7 +90,14 @@ impl Engine {
 
     /// The identity of a function type: equal types have equal identities in all modules of the engine.
     pub(crate) fn type_id(&self, ty: &loader::FuncType) -> u32 {
-        if let Some(id) = self.0.types.read().unwrap_or_else(PoisonError::into_inner).ids.get(ty) {
+        if let Some(id) = self
+            .0
+            .types
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .ids
+            .get(ty)
+        {
             return *id;
         }
         let mut types = self.0.types.write().unwrap_or_else(PoisonError::into_inner);
@@ -122,6 +130,8 @@ impl Default for Engine {
 
 impl core::fmt::Debug for Engine {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Engine").field("config", &self.0.config).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("config", &self.0.config)
+            .finish_non_exhaustive()
     }
 }

@@ -2,8 +2,8 @@
 
 use core::any::Any;
 
-use crate::store::{AsContext, AsContextMut};
 use crate::Result;
+use crate::store::{AsContext, AsContextMut};
 
 /// A reference to a host value. Spec: syntax-externref.
 ///
@@ -22,17 +22,27 @@ impl ExternRef {
     /// If the store holds as many already as can be told apart.
     pub fn new<V: Any + Send + Sync>(mut store: impl AsContextMut, value: V) -> Result<ExternRef> {
         let store = &mut store.as_context_mut().0.opaque;
-        let index = u32::try_from(store.externs.len()).ok().filter(|i| *i < u32::MAX - 1);
-        let Some(index) = index else { anyhow::bail!("too many external references in one store") };
+        let index = u32::try_from(store.externs.len())
+            .ok()
+            .filter(|i| *i < u32::MAX - 1);
+        let Some(index) = index else {
+            anyhow::bail!("too many external references in one store")
+        };
         store.externs.push(Box::new(value));
-        Ok(ExternRef { store: store.id, index })
+        Ok(ExternRef {
+            store: store.id,
+            index,
+        })
     }
 
     /// The host value.
     ///
     /// # Errors
     /// If the reference is of another store.
-    pub fn data<'a, T: 'static>(&self, store: impl Into<crate::StoreContext<'a, T>>) -> Result<&'a (dyn Any + Send + Sync)> {
+    pub fn data<'a, T: 'static>(
+        &self,
+        store: impl Into<crate::StoreContext<'a, T>>,
+    ) -> Result<&'a (dyn Any + Send + Sync)> {
         let opaque = &store.into().0.opaque;
         if self.store != opaque.id {
             anyhow::bail!("a reference of another store was given to this one");

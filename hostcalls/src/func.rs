@@ -23,9 +23,19 @@ pub struct Func {
 
 impl HostFunc {
     /// A host function over [`Val`]s.
-    pub(crate) fn dynamic<T: 'static>(ty: FuncType, func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static) -> Arc<HostFunc> {
-        let data = Dynamic::<T> { ty: ty.clone(), func: Box::new(func) };
-        Arc::new(HostFunc { ty, entry: dynamic_entry::<T>, data: Box::new(data) })
+    pub(crate) fn dynamic<T: 'static>(
+        ty: FuncType,
+        func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
+    ) -> Arc<HostFunc> {
+        let data = Dynamic::<T> {
+            ty: ty.clone(),
+            func: Box::new(func),
+        };
+        Arc::new(HostFunc {
+            ty,
+            entry: dynamic_entry::<T>,
+            data: Box::new(data),
+        })
     }
 }
 
@@ -34,15 +44,25 @@ impl Func {
     ///
     /// # Panics
     /// If the store holds too many functions.
-    pub fn new<T: 'static>(mut store: impl AsContextMut<Data = T>, ty: FuncType, func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static) -> Func {
-        Func::register(&mut store.as_context_mut().0.opaque, HostFunc::dynamic(ty, func))
+    pub fn new<T: 'static>(
+        mut store: impl AsContextMut<Data = T>,
+        ty: FuncType,
+        func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
+    ) -> Func {
+        Func::register(
+            &mut store.as_context_mut().0.opaque,
+            HostFunc::dynamic(ty, func),
+        )
     }
 
     /// A host function from a closure with native argument and result types; its first argument may be a [`Caller`].
     ///
     /// # Panics
     /// If the store holds too many functions.
-    pub fn wrap<T: 'static, Params, Results>(mut store: impl AsContextMut<Data = T>, func: impl IntoFunc<T, Params, Results>) -> Func {
+    pub fn wrap<T: 'static, Params, Results>(
+        mut store: impl AsContextMut<Data = T>,
+        func: impl IntoFunc<T, Params, Results>,
+    ) -> Func {
         let opaque = &mut store.as_context_mut().0.opaque;
         let func = func.into_host_func(&opaque.engine).0;
         Func::register(opaque, func)
@@ -50,7 +70,10 @@ impl Func {
 
     fn register(opaque: &mut StoreOpaque, func: Arc<HostFunc>) -> Func {
         let addr = opaque.add_host_func(func).expect("room for a function");
-        Func { store: opaque.id, addr }
+        Func {
+            store: opaque.id,
+            addr,
+        }
     }
 
     /// Its type.
@@ -78,7 +101,12 @@ impl Func {
     ///
     /// # Panics
     /// If `store` is not its store; or if a host function panicked.
-    pub fn call(&self, mut store: impl AsContextMut, params: &[Val], results: &mut [Val]) -> Result<()> {
+    pub fn call(
+        &self,
+        mut store: impl AsContextMut,
+        params: &[Val],
+        results: &mut [Val],
+    ) -> Result<()> {
         let store = store.as_context_mut().0;
         let ty = {
             store.opaque.check(self.store);
@@ -93,7 +121,10 @@ impl Func {
         }
         for (v, t) in params.iter().zip(want) {
             if !v.matches(*t) {
-                bail!("argument type mismatch: found {} but expected {t}", v.type_name());
+                bail!(
+                    "argument type mismatch: found {} but expected {t}",
+                    v.type_name()
+                );
             }
         }
         let slots = want.len().max(gives.len()) as u32;
@@ -120,7 +151,10 @@ impl Func {
     ///
     /// # Panics
     /// If `store` is not its store.
-    pub fn typed<Params: WasmParams, Results: WasmResults>(&self, store: impl AsContext) -> Result<TypedFunc<Params, Results>> {
+    pub fn typed<Params: WasmParams, Results: WasmResults>(
+        &self,
+        store: impl AsContext,
+    ) -> Result<TypedFunc<Params, Results>> {
         TypedFunc::new(*self, &self.ty(store))
     }
 }
@@ -137,7 +171,10 @@ impl StoreOpaque {
 
 impl Engine {
     /// A host function that belongs to no store yet.
-    pub(crate) fn wrap_host_func<T: 'static, P, R>(&self, func: impl IntoFunc<T, P, R>) -> Arc<HostFunc> {
+    pub(crate) fn wrap_host_func<T: 'static, P, R>(
+        &self,
+        func: impl IntoFunc<T, P, R>,
+    ) -> Arc<HostFunc> {
         func.into_host_func(self).0
     }
 }

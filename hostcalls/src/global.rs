@@ -3,10 +3,10 @@
 use anyhow::bail;
 use sheave_interp::GlobalAddr;
 
+use crate::Result;
 use crate::store::{AsContext, AsContextMut};
 use crate::types::{GlobalType, Mutability};
 use crate::values::Val;
-use crate::Result;
 
 /// A global of a store. Spec: syntax-globaladdr.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -28,7 +28,10 @@ impl Global {
         let bits = val.to_slot(opaque)?;
         let addr = opaque.vm.new_global(bits)?;
         opaque.global_types.push(ty);
-        Ok(Global { store: opaque.id, addr })
+        Ok(Global {
+            store: opaque.id,
+            addr,
+        })
     }
 
     /// Its type.
@@ -58,7 +61,11 @@ impl Global {
             bail!("immutable global cannot be set");
         }
         if !val.matches(*ty.content()) {
-            bail!("global of type {} cannot be set to a value of type {}", ty.content(), val.type_name());
+            bail!(
+                "global of type {} cannot be set to a value of type {}",
+                ty.content(),
+                val.type_name()
+            );
         }
         let bits = val.to_slot(opaque)?;
         opaque.vm.global_set(self.addr, bits);

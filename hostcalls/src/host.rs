@@ -2,14 +2,20 @@
 //!
 //! One pointer to the [`StoreInner`] is made from the embedder's `&mut`; the machine's pointer is derived from it, and
 //! host functions reborrow it while the machine stands still (H1).
-#![allow(unsafe_code, reason = "passes a store through the machine as a raw pointer")]
+#![allow(
+    unsafe_code,
+    reason = "passes a store through the machine as a raw pointer"
+)]
 
 use core::any::Any;
 use core::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError};
 
 use anyhow::bail;
-use sheave_interp::{Activation, Exit, FuncAddr, HostEntry, HostStatus, LimitAnswer, LimitRequest, PauseReason, Trap, Vm};
+use sheave_interp::{
+    Activation, Exit, FuncAddr, HostEntry, HostStatus, LimitAnswer, LimitRequest, PauseReason,
+    Trap, Vm,
+};
 
 use crate::backtrace::WasmBacktrace;
 use crate::store::{Caller, Failure, StoreContextMut, StoreInner, StoreOpaque};
@@ -34,11 +40,16 @@ impl StoreOpaque {
     /// Registers a host function with the machine.
     pub(crate) fn add_host_func(&mut self, func: Arc<HostFunc>) -> Result<FuncAddr> {
         let (params, results) = (func.ty.params().len(), func.ty.results().len());
-        let (Ok(params), Ok(results)) = (u16::try_from(params), u16::try_from(results)) else { bail!("a function type with more than 65,535 parameters or results") };
+        let (Ok(params), Ok(results)) = (u16::try_from(params), u16::try_from(results)) else {
+            bail!("a function type with more than 65,535 parameters or results")
+        };
         let id = self.engine.type_id(&func.ty.0);
         // SAFETY: H2: the closure lives in `host_funcs` as long as the store; `entry` catches panics and writes its
         // results only.
-        let addr = unsafe { self.vm.new_host_func(id, params, results, func.entry, data_ptr(&*func.data))? };
+        let addr = unsafe {
+            self.vm
+                .new_host_func(id, params, results, func.entry, data_ptr(&*func.data))?
+        };
         self.host_funcs.push(func);
         Ok(addr)
     }
@@ -60,7 +71,10 @@ impl StoreOpaque {
 /// # Safety
 /// - `cx` is the host context: the `StoreInner<T>` whose machine calls, which nobody else uses (H1).
 #[inline(always)]
-pub(crate) unsafe fn host_call<T: 'static>(cx: *mut (), body: impl FnOnce(*mut StoreInner<T>) -> Result<()>) -> HostStatus {
+pub(crate) unsafe fn host_call<T: 'static>(
+    cx: *mut (),
+    body: impl FnOnce(*mut StoreInner<T>) -> Result<()>,
+) -> HostStatus {
     let store = cx.cast::<StoreInner<T>>();
     match std::panic::catch_unwind(AssertUnwindSafe(|| body(store))) {
         Ok(Ok(())) => HostStatus::Done,
@@ -86,10 +100,14 @@ unsafe fn failed(opaque: *mut StoreOpaque, failure: Failure) -> HostStatus {
 pub(crate) unsafe fn caller<'a, T: 'static>(store: *mut StoreInner<T>) -> Caller<'a, T> {
     // SAFETY: the caller's promise.
     let store = unsafe { &mut *store };
-    Caller { instance: store.opaque.vm.current_instance(), store: StoreContextMut(store) }
+    Caller {
+        instance: store.opaque.vm.current_instance(),
+        store: StoreContextMut(store),
+    }
 }
 
-pub(crate) type DynFunc<T> = Box<dyn Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync>;
+pub(crate) type DynFunc<T> =
+    Box<dyn Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync>;
 
 /// A host function over [`Val`]s.
 pub(crate) struct Dynamic<T: 'static> {
@@ -98,7 +116,11 @@ pub(crate) struct Dynamic<T: 'static> {
 }
 
 /// The entry of a [`Dynamic`] function.
-pub(crate) unsafe fn dynamic_entry<T: 'static>(cx: *mut (), data: *const (), frame: u32) -> HostStatus {
+pub(crate) unsafe fn dynamic_entry<T: 'static>(
+    cx: *mut (),
+    data: *const (),
+    frame: u32,
+) -> HostStatus {
     // SAFETY: H1, H2: `data` is the `Dynamic<T>` that was registered with this entry.
     unsafe {
         let this = &*data.cast::<Dynamic<T>>();
@@ -107,14 +129,22 @@ pub(crate) unsafe fn dynamic_entry<T: 'static>(cx: *mut (), data: *const (), fra
             let args: Vec<Val> = {
                 let opaque = &(*store).opaque;
                 let slots = opaque.vm.frame_ptr(frame);
-                params.enumerate().map(|(i, ty)| Val::from_slot(u64::from_le(slots.add(i).read()), ty, opaque)).collect()
+                params
+                    .enumerate()
+                    .map(|(i, ty)| Val::from_slot(u64::from_le(slots.add(i).read()), ty, opaque))
+                    .collect()
             };
-            let mut out: Vec<Val> = results.map(|ty| Val::default_for_ty(&ty).unwrap_or(Val::I32(0))).collect();
+            let mut out: Vec<Val> = results
+                .map(|ty| Val::default_for_ty(&ty).unwrap_or(Val::I32(0)))
+                .collect();
             (this.func)(caller(store), &args, &mut out)?;
             let opaque = &(*store).opaque;
             for (i, (value, ty)) in out.iter().zip(this.ty.results()).enumerate() {
                 if !value.matches(ty) {
-                    bail!("function attempted to return an incompatible value: expected {ty}, found {}", value.type_name());
+                    bail!(
+                        "function attempted to return an incompatible value: expected {ty}, found {}",
+                        value.type_name()
+                    );
                 }
                 let bits = value.to_slot(opaque)?;
                 opaque.vm.frame_ptr(frame).add(i).write(bits.to_le());
@@ -131,14 +161,30 @@ pub(crate) unsafe fn dynamic_entry<T: 'static>(cx: *mut (), data: *const (), fra
 pub(crate) unsafe fn limit_hook<T: 'static>(cx: *mut (), request: LimitRequest) -> LimitAnswer {
     let store = cx.cast::<StoreInner<T>>();
     // SAFETY: H1; only fields beside the machine are used, as the machine is in the middle of an operation.
-    let (limiter, data, failure) = unsafe { (&(*store).limiter, &mut (*store).data, &mut (*store).opaque.failure) };
-    let Some(limiter) = limiter else { return LimitAnswer::Allow };
+    let (limiter, data, failure) = unsafe {
+        (
+            &(*store).limiter,
+            &mut (*store).data,
+            &mut (*store).opaque.failure,
+        )
+    };
+    let Some(limiter) = limiter else {
+        return LimitAnswer::Allow;
+    };
     let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
     let answer = std::panic::catch_unwind(AssertUnwindSafe(|| {
         let limiter = limiter(data);
         match request {
-            LimitRequest::Memory { current, desired, maximum } => limiter.memory_growing(size(current), size(desired), maximum.map(size)),
-            LimitRequest::Table { current, desired, maximum } => limiter.table_growing(size(current), size(desired), maximum.map(size)),
+            LimitRequest::Memory {
+                current,
+                desired,
+                maximum,
+            } => limiter.memory_growing(size(current), size(desired), maximum.map(size)),
+            LimitRequest::Table {
+                current,
+                desired,
+                maximum,
+            } => limiter.table_growing(size(current), size(desired), maximum.map(size)),
         }
     }));
     let why = match answer {
@@ -153,7 +199,10 @@ pub(crate) unsafe fn limit_hook<T: 'static>(cx: *mut (), request: LimitRequest) 
 
 /// Lets the machine use the store for the length of `body`, which does not unwind.
 #[inline(always)]
-fn with_machine<T: 'static, R>(store: &mut StoreInner<T>, body: impl FnOnce(*mut StoreInner<T>, *mut Vm) -> R) -> R {
+fn with_machine<T: 'static, R>(
+    store: &mut StoreInner<T>,
+    body: impl FnOnce(*mut StoreInner<T>, *mut Vm) -> R,
+) -> R {
     let store: *mut StoreInner<T> = store;
     // SAFETY: H1: everything below is derived from this one pointer; the context is put back for the outer call,
     // whose pointer is another.
@@ -168,10 +217,16 @@ fn with_machine<T: 'static, R>(store: &mut StoreInner<T>, body: impl FnOnce(*mut
 }
 
 /// Lets something grow at the host's wish; the limiter is asked.
-pub(crate) fn grow<T: 'static, R>(store: &mut StoreInner<T>, grow: impl FnOnce(&mut Vm) -> R) -> Result<R> {
+pub(crate) fn grow<T: 'static, R>(
+    store: &mut StoreInner<T>,
+    grow: impl FnOnce(&mut Vm) -> R,
+) -> Result<R> {
     // SAFETY: H1: the hook uses the pointer that this borrow comes from, and nothing of the machine.
     let r = with_machine(store, |_, vm| unsafe { grow(&mut *vm) });
-    store.opaque.take_failure().map_or(Ok(r), |failure| Err(failure.raise()))
+    store
+        .opaque
+        .take_failure()
+        .map_or(Ok(r), |failure| Err(failure.raise()))
 }
 
 impl Failure {
@@ -223,7 +278,12 @@ pub(crate) fn call<T: 'static, R>(
 /// Why an activation that is not finished yet ended without results.
 #[cold]
 #[inline(never)]
-fn failure_of(opaque: &mut StoreOpaque, activation: &Activation, func: FuncAddr, exit: Exit) -> Failure {
+fn failure_of(
+    opaque: &mut StoreOpaque,
+    activation: &Activation,
+    func: FuncAddr,
+    exit: Exit,
+) -> Failure {
     let mut error = match (opaque.take_failure(), exit) {
         (Some(Failure::Error(error)), _) => error,
         (Some(panic), _) => return panic,
@@ -241,8 +301,12 @@ fn failure_of(opaque: &mut StoreOpaque, activation: &Activation, func: FuncAddr,
         return Failure::Error(error);
     }
     // What an inner activation failed with goes on through this one: its frames are the outer ones.
-    let had = error.downcast_ref::<WasmBacktrace>().map_or(0, |b| b.frames().len());
-    let frames = opaque.vm.backtrace(activation, WasmBacktrace::LIMIT.saturating_sub(had));
+    let had = error
+        .downcast_ref::<WasmBacktrace>()
+        .map_or(0, |b| b.frames().len());
+    let frames = opaque
+        .vm
+        .backtrace(activation, WasmBacktrace::LIMIT.saturating_sub(had));
     match error.downcast_mut::<WasmBacktrace>() {
         Some(backtrace) => backtrace.extend(opaque, &frames),
         None if frames.is_empty() => {}

@@ -4,6 +4,7 @@ use anyhow::{Context as _, anyhow};
 use sheave_interp::InstAddr;
 use sheave_loader::ExportKind;
 
+use crate::Result;
 use crate::externs::{Export, Extern};
 use crate::func::Func;
 use crate::global::Global;
@@ -13,7 +14,6 @@ use crate::module::Module;
 use crate::store::{AsContext, AsContextMut, StoreOpaque};
 use crate::table::Table;
 use crate::typed::{TypedFunc, WasmParams, WasmResults};
-use crate::Result;
 
 /// An instance of a module in a store. Spec: syntax-moduleinst.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -32,10 +32,22 @@ pub(crate) fn export(opaque: &mut StoreOpaque, inst: InstAddr, name: &str) -> Op
 fn export_of(opaque: &mut StoreOpaque, inst: InstAddr, kind: ExportKind, i: u32) -> Option<Extern> {
     let store = opaque.id;
     Some(match kind {
-        ExportKind::Func => Extern::Func(Func { store, addr: opaque.vm.func_addr(inst, i).ok()? }),
-        ExportKind::Table => Extern::Table(Table { store, addr: opaque.vm.instance_table(inst, i)? }),
-        ExportKind::Memory => Extern::Memory(Memory { store, addr: opaque.vm.instance_memory(inst, i)? }),
-        ExportKind::Global => Extern::Global(Global { store, addr: opaque.vm.instance_global(inst, i)? }),
+        ExportKind::Func => Extern::Func(Func {
+            store,
+            addr: opaque.vm.func_addr(inst, i).ok()?,
+        }),
+        ExportKind::Table => Extern::Table(Table {
+            store,
+            addr: opaque.vm.instance_table(inst, i)?,
+        }),
+        ExportKind::Memory => Extern::Memory(Memory {
+            store,
+            addr: opaque.vm.instance_memory(inst, i)?,
+        }),
+        ExportKind::Global => Extern::Global(Global {
+            store,
+            addr: opaque.vm.instance_global(inst, i)?,
+        }),
     })
 }
 
@@ -44,12 +56,19 @@ impl Instance {
     ///
     /// # Errors
     /// If they do not fit, a limit refuses, or the start function or a segment traps.
-    pub fn new(mut store: impl AsContextMut, module: &Module, imports: &[Extern]) -> Result<Instance> {
+    pub fn new(
+        mut store: impl AsContextMut,
+        module: &Module,
+        imports: &[Extern],
+    ) -> Result<Instance> {
         instantiate::instantiate(store.as_context_mut().0, module, imports)
     }
 
     /// Its module.
-    pub fn module<'a, T: 'static>(&self, store: impl Into<crate::StoreContext<'a, T>>) -> &'a Module {
+    pub fn module<'a, T: 'static>(
+        &self,
+        store: impl Into<crate::StoreContext<'a, T>>,
+    ) -> &'a Module {
         let opaque = &store.into().0.opaque;
         opaque.check(self.store);
         &opaque.instances[self.addr.0 as usize]
@@ -71,9 +90,17 @@ impl Instance {
     ///
     /// # Errors
     /// If there is none, or its type is another.
-    pub fn get_typed_func<Params: WasmParams, Results: WasmResults>(&self, mut store: impl AsContextMut, name: &str) -> Result<TypedFunc<Params, Results>> {
-        let f = self.get_export(store.as_context_mut(), name).and_then(Extern::into_func).ok_or_else(|| anyhow!("failed to find function export `{name}`"))?;
-        f.typed(store).with_context(|| format!("failed to convert function `{name}` to given type"))
+    pub fn get_typed_func<Params: WasmParams, Results: WasmResults>(
+        &self,
+        mut store: impl AsContextMut,
+        name: &str,
+    ) -> Result<TypedFunc<Params, Results>> {
+        let f = self
+            .get_export(store.as_context_mut(), name)
+            .and_then(Extern::into_func)
+            .ok_or_else(|| anyhow!("failed to find function export `{name}`"))?;
+        f.typed(store)
+            .with_context(|| format!("failed to convert function `{name}` to given type"))
     }
 
     /// The exported memory of that name.
@@ -92,20 +119,52 @@ impl Instance {
     }
 
     /// All exports, in the module's order.
-    pub fn exports<'a, T: 'static>(&self, store: impl Into<crate::StoreContextMut<'a, T>>) -> impl ExactSizeIterator<Item = Export<'a>> {
+    pub fn exports<'a, T: 'static>(
+        &self,
+        store: impl Into<crate::StoreContextMut<'a, T>>,
+    ) -> impl ExactSizeIterator<Item = Export<'a>> {
         let opaque: &'a mut StoreOpaque = &mut store.into().0.opaque;
         opaque.check(self.store);
         let module = opaque.instances[self.addr.0 as usize].clone();
-        let definitions: Vec<Option<Extern>> = module.loaded().info().exports.iter().map(|e| export_of(opaque, self.addr, e.kind, e.index)).collect();
+        let definitions: Vec<Option<Extern>> = module
+            .loaded()
+            .info()
+            .exports
+            .iter()
+            .map(|e| export_of(opaque, self.addr, e.kind, e.index))
+            .collect();
         let opaque: &'a StoreOpaque = opaque;
-        let names = &opaque.instances[self.addr.0 as usize].loaded().info().exports;
-        let all: Vec<Export<'a>> = names.iter().zip(definitions).filter_map(|(e, d)| Some(Export { name: &e.name, definition: d? })).collect();
+        let names = &opaque.instances[self.addr.0 as usize]
+            .loaded()
+            .info()
+            .exports;
+        let all: Vec<Export<'a>> = names
+            .iter()
+            .zip(definitions)
+            .filter_map(|(e, d)| {
+                Some(Export {
+                    name: &e.name,
+                    definition: d?,
+                })
+            })
+            .collect();
         all.into_iter()
     }
 
     pub(crate) fn exports_of(&self, opaque: &mut StoreOpaque) -> Vec<(String, Extern)> {
         let module = opaque.instances[self.addr.0 as usize].clone();
-        module.loaded().info().exports.iter().filter_map(|e| Some((e.name.to_string(), export_of(opaque, self.addr, e.kind, e.index)?))).collect()
+        module
+            .loaded()
+            .info()
+            .exports
+            .iter()
+            .filter_map(|e| {
+                Some((
+                    e.name.to_string(),
+                    export_of(opaque, self.addr, e.kind, e.index)?,
+                ))
+            })
+            .collect()
     }
 
     pub(crate) fn check(&self, store: impl AsContext) {

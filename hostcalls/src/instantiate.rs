@@ -3,9 +3,12 @@
 use core::marker::PhantomData;
 
 use anyhow::{anyhow, bail};
-use sheave_interp::{ElemSegment, FuncAddr, InstAddr, InstanceInit, LimitAnswer, LimitRequest, Trap};
+use sheave_interp::{
+    ElemSegment, FuncAddr, InstAddr, InstanceInit, LimitAnswer, LimitRequest, Trap,
+};
 use sheave_loader::{ConstExpr, ConstOp, DataMode, ElementItems, ElementMode};
 
+use crate::Result;
 use crate::engine::Engine;
 use crate::externs::Extern;
 use crate::host::{self, limit_hook};
@@ -15,7 +18,6 @@ use crate::matching;
 use crate::module::Module;
 use crate::store::{AsContextMut, StoreInner, StoreOpaque};
 use crate::types::{ExternType, GlobalType, MemoryType, TableType};
-use crate::Result;
 
 /// A module whose imports were found and checked once, to be instantiated often.
 pub struct InstancePre<T: 'static> {
@@ -36,29 +38,47 @@ impl<T: 'static> InstancePre<T> {
     /// If a limit refuses, or the start function or a segment traps.
     pub fn instantiate(&self, mut store: impl AsContextMut<Data = T>) -> Result<Instance> {
         let store = store.as_context_mut().0;
-        let imports = self.imports.iter().map(|d| d.resolve(&mut store.opaque)).collect::<Result<Vec<_>>>()?;
+        let imports = self
+            .imports
+            .iter()
+            .map(|d| d.resolve(&mut store.opaque))
+            .collect::<Result<Vec<_>>>()?;
         instantiate(store, &self.module, &imports)
     }
 }
 
 impl<T: 'static> Clone for InstancePre<T> {
     fn clone(&self) -> Self {
-        InstancePre { module: self.module.clone(), imports: self.imports.clone(), data: PhantomData }
+        InstancePre {
+            module: self.module.clone(),
+            imports: self.imports.clone(),
+            data: PhantomData,
+        }
     }
 }
 
 impl<T: 'static> core::fmt::Debug for InstancePre<T> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("InstancePre").field("module", &self.module).finish_non_exhaustive()
+        f.debug_struct("InstancePre")
+            .field("module", &self.module)
+            .finish_non_exhaustive()
     }
 }
 
 impl<T: 'static> StoreInner<T> {
-    fn limit_count(&mut self, have: usize, what: &str, limit: impl Fn(&dyn crate::ResourceLimiter) -> usize) -> Result<()> {
+    fn limit_count(
+        &mut self,
+        have: usize,
+        what: &str,
+        limit: impl Fn(&dyn crate::ResourceLimiter) -> usize,
+    ) -> Result<()> {
         if let Some(limiter) = &self.limiter {
             let most = limit(limiter(&mut self.data));
             if have >= most {
-                bail!("resource limit exceeded: {what} count too high at {}", have + 1);
+                bail!(
+                    "resource limit exceeded: {what} count too high at {}",
+                    have + 1
+                );
             }
         }
         Ok(())
@@ -79,17 +99,35 @@ impl<T: 'static> StoreInner<T> {
     pub(crate) fn limit_new_memory(&mut self, ty: &MemoryType) -> Result<()> {
         self.limit_count(self.opaque.memory_types.len(), "memory", |l| l.memories())?;
         let bytes = |pages: u64| pages.saturating_mul(65_536);
-        self.limit_growth(LimitRequest::Memory { current: 0, desired: bytes(ty.minimum()), maximum: ty.maximum().map(bytes) }, "memory")
+        self.limit_growth(
+            LimitRequest::Memory {
+                current: 0,
+                desired: bytes(ty.minimum()),
+                maximum: ty.maximum().map(bytes),
+            },
+            "memory",
+        )
     }
 
     pub(crate) fn limit_new_table(&mut self, ty: &TableType) -> Result<()> {
         self.limit_count(self.opaque.table_types.len(), "table", |l| l.tables())?;
-        self.limit_growth(LimitRequest::Table { current: 0, desired: ty.minimum(), maximum: ty.maximum() }, "table")
+        self.limit_growth(
+            LimitRequest::Table {
+                current: 0,
+                desired: ty.minimum(),
+                maximum: ty.maximum(),
+            },
+            "table",
+        )
     }
 }
 
 /// Makes an instance of `module` whose imports are `imports`, in order.
-pub(crate) fn instantiate<T: 'static>(store: &mut StoreInner<T>, module: &Module, imports: &[Extern]) -> Result<Instance> {
+pub(crate) fn instantiate<T: 'static>(
+    store: &mut StoreInner<T>,
+    module: &Module,
+    imports: &[Extern],
+) -> Result<Instance> {
     if !Engine::same(module.engine(), &store.opaque.engine) {
         bail!("the module and the store are of different engines");
     }
@@ -104,7 +142,13 @@ pub(crate) fn instantiate<T: 'static>(store: &mut StoreInner<T>, module: &Module
     store.limit_count(store.opaque.instances.len(), "instance", |l| l.instances())?;
 
     let info = module.loaded().info();
-    let mut init = InstanceInit { module: module.code().clone(), imported_funcs: vec![], tables: vec![], memories: vec![], imported_globals: vec![] };
+    let mut init = InstanceInit {
+        module: module.code().clone(),
+        imported_funcs: vec![],
+        tables: vec![],
+        memories: vec![],
+        imported_globals: vec![],
+    };
     for import in imports {
         match import {
             Extern::Func(f) => init.imported_funcs.push(f.addr),
@@ -126,7 +170,10 @@ pub(crate) fn instantiate<T: 'static>(store: &mut StoreInner<T>, module: &Module
     let inst = store.opaque.vm.new_instance(init)?;
     store.opaque.instances.push(module.clone());
     initialize(&mut store.opaque, inst, module)?;
-    let instance = Instance { store: store.opaque.id, addr: inst };
+    let instance = Instance {
+        store: store.opaque.id,
+        addr: inst,
+    };
     if let Some(start) = info.start {
         let addr = store.opaque.vm.func_addr(inst, start)?;
         host::call(store, addr, 0, |_, _| Ok(()), |_, _| ())?;
@@ -142,13 +189,19 @@ fn initialize(opaque: &mut StoreOpaque, inst: InstAddr, module: &Module) -> Resu
     }
     for (i, def) in info.global_defs.iter().enumerate() {
         let bits = opaque.evaluate(inst, &def.init)?;
-        let global = opaque.vm.instance_global(inst, info.n_imported_globals + i as u32).ok_or_else(|| anyhow!("no such global"))?;
+        let global = opaque
+            .vm
+            .instance_global(inst, info.n_imported_globals + i as u32)
+            .ok_or_else(|| anyhow!("no such global"))?;
         opaque.vm.global_set(global, bits);
     }
     for (i, def) in info.table_defs.iter().enumerate() {
         if let Some(expr) = &def.init {
             let entry = opaque.evaluate(inst, expr)? as u32;
-            let table = opaque.vm.instance_table(inst, info.n_imported_tables + i as u32).ok_or_else(|| anyhow!("no such table"))?;
+            let table = opaque
+                .vm
+                .instance_table(inst, info.n_imported_tables + i as u32)
+                .ok_or_else(|| anyhow!("no such table"))?;
             let len = opaque.vm.table_len(table);
             opaque.vm.table_fill(table, 0, entry, len);
         }
@@ -159,12 +212,21 @@ fn initialize(opaque: &mut StoreOpaque, inst: InstAddr, module: &Module) -> Resu
             continue;
         }
         let refs = match &segment.items {
-            ElementItems::Funcs(funcs) => funcs.iter().map(|f| Ok(opaque.vm.func_addr(inst, *f)?.0 + 1)).collect::<Result<Vec<u32>>>()?,
-            ElementItems::Exprs(exprs) => exprs.iter().map(|e| Ok(opaque.evaluate(inst, e)? as u32)).collect::<Result<Vec<u32>>>()?,
+            ElementItems::Funcs(funcs) => funcs
+                .iter()
+                .map(|f| Ok(opaque.vm.func_addr(inst, *f)?.0 + 1))
+                .collect::<Result<Vec<u32>>>()?,
+            ElementItems::Exprs(exprs) => exprs
+                .iter()
+                .map(|e| Ok(opaque.evaluate(inst, e)? as u32))
+                .collect::<Result<Vec<u32>>>()?,
         };
         if let ElementMode::Active { table, offset } = &segment.mode {
             let at = opaque.evaluate(inst, offset)? as u32;
-            let table = opaque.vm.instance_table(inst, *table).ok_or_else(|| anyhow!("no such table"))?;
+            let table = opaque
+                .vm
+                .instance_table(inst, *table)
+                .ok_or_else(|| anyhow!("no such table"))?;
             let n = refs.len() as u64;
             if u64::from(at) + n > u64::from(opaque.vm.table_len(table)) {
                 return Err(Trap::TableOutOfBounds.into());
@@ -181,8 +243,13 @@ fn initialize(opaque: &mut StoreOpaque, inst: InstAddr, module: &Module) -> Resu
         let bytes = module.loaded().data(i as u32)?.len() as u64;
         if let DataMode::Active { memory, offset } = &segment.mode {
             let at = opaque.evaluate(inst, offset)?;
-            let memory = opaque.vm.instance_memory(inst, *memory).ok_or_else(|| anyhow!("no such memory"))?;
-            opaque.vm.memory_init(inst, i as u32, memory, u64::from(at as u32), 0, bytes)?;
+            let memory = opaque
+                .vm
+                .instance_memory(inst, *memory)
+                .ok_or_else(|| anyhow!("no such memory"))?;
+            opaque
+                .vm
+                .memory_init(inst, i as u32, memory, u64::from(at as u32), 0, bytes)?;
             opaque.vm.data_drop(inst, i as u32);
         }
     }
@@ -208,7 +275,10 @@ impl StoreOpaque {
                     let FuncAddr(a) = self.vm.func_addr(inst, f)?;
                     u64::from(a) + 1
                 }
-                ConstOp::GlobalGet(g) => self.vm.instance_global(inst, g).map_or(0, |g| self.vm.global_get(g)),
+                ConstOp::GlobalGet(g) => self
+                    .vm
+                    .instance_global(inst, g)
+                    .map_or(0, |g| self.vm.global_get(g)),
                 ConstOp::I32Add => binary(|a, b| u64::from((a as u32).wrapping_add(b as u32))),
                 ConstOp::I32Sub => binary(|a, b| u64::from((a as u32).wrapping_sub(b as u32))),
                 ConstOp::I32Mul => binary(|a, b| u64::from((a as u32).wrapping_mul(b as u32))),
@@ -218,20 +288,28 @@ impl StoreOpaque {
             };
             stack.push(v);
         }
-        stack.pop().ok_or_else(|| anyhow!("an empty constant expression"))
+        stack
+            .pop()
+            .ok_or_else(|| anyhow!("an empty constant expression"))
     }
 }
 
 /// The default value for an unknown import of that type, where one can be made up.
-pub(crate) fn default_extern<T: 'static>(store: &mut StoreInner<T>, ty: &ExternType) -> Result<Extern> {
+pub(crate) fn default_extern<T: 'static>(
+    store: &mut StoreInner<T>,
+    ty: &ExternType,
+) -> Result<Extern> {
     use crate::{Global, Memory, Ref, StoreContextMut, Table, Val};
     let context = StoreContextMut(store);
     Ok(match ty {
         ExternType::Global(g) => {
-            let v = Val::default_for_ty(g.content()).ok_or_else(|| anyhow!("no default value of type {}", g.content()))?;
+            let v = Val::default_for_ty(g.content())
+                .ok_or_else(|| anyhow!("no default value of type {}", g.content()))?;
             Global::new(context, g.clone(), v)?.into()
         }
-        ExternType::Table(t) => Table::new(context, t.clone(), Ref::null(t.element().heap_type))?.into(),
+        ExternType::Table(t) => {
+            Table::new(context, t.clone(), Ref::null(t.element().heap_type))?.into()
+        }
         ExternType::Memory(m) => Memory::new(context, m.clone())?.into(),
         ExternType::Func(_) => bail!("functions are defined by the linker"),
     })

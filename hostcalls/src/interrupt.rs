@@ -31,23 +31,26 @@ impl Epochs {
     pub(crate) fn increment(&mut self) {
         self.now += 1;
         let now = self.now;
-        self.waiting.retain(|(deadline, flag)| match flag.upgrade() {
-            Some(flag) if *deadline <= now => {
-                flag.store(1, Ordering::Relaxed);
-                false
-            }
-            flag => flag.is_some(),
-        });
+        self.waiting
+            .retain(|(deadline, flag)| match flag.upgrade() {
+                Some(flag) if *deadline <= now => {
+                    flag.store(1, Ordering::Relaxed);
+                    false
+                }
+                flag => flag.is_some(),
+            });
     }
 
     /// Sets `flag` in `ticks` ticks; an earlier deadline of it is forgotten.
     pub(crate) fn set_deadline(&mut self, flag: &Arc<AtomicU32>, ticks: u64) {
-        self.waiting.retain(|(_, f)| f.as_ptr() != Arc::as_ptr(flag) && f.strong_count() > 0);
+        self.waiting
+            .retain(|(_, f)| f.as_ptr() != Arc::as_ptr(flag) && f.strong_count() > 0);
         if ticks == 0 {
             flag.store(1, Ordering::Relaxed);
         } else {
             flag.store(0, Ordering::Relaxed);
-            self.waiting.push((self.now.saturating_add(ticks), Arc::downgrade(flag)));
+            self.waiting
+                .push((self.now.saturating_add(ticks), Arc::downgrade(flag)));
         }
     }
 }

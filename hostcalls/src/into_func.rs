@@ -1,5 +1,8 @@
 //! Rust closures as host functions, with native argument and result types.
-#![allow(unsafe_code, reason = "entries read arguments from the machine's slots")]
+#![allow(
+    unsafe_code,
+    reason = "entries read arguments from the machine's slots"
+)]
 
 use std::sync::Arc;
 

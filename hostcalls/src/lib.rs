@@ -9,8 +9,8 @@ mod backtrace;
 mod config;
 mod disassembly;
 mod engine;
-mod externs;
 mod externref;
+mod externs;
 mod func;
 mod global;
 mod host;
@@ -54,7 +54,10 @@ pub use sheave_loader::{LoadError, LoadErrorKind};
 pub use store::{AsContext, AsContextMut, Caller, Store, StoreContext, StoreContextMut};
 pub use table::Table;
 pub use typed::{TypedFunc, WasmParams, WasmResults, WasmTy};
-pub use types::{ExportType, ExternType, FuncType, GlobalType, HeapType, ImportType, MemoryType, Mutability, RefType, TableType, ValType};
+pub use types::{
+    ExportType, ExternType, FuncType, GlobalType, HeapType, ImportType, MemoryType, Mutability,
+    RefType, TableType, ValType,
+};
 pub use values::{Ref, Val};
 
 /// The result of what can fail; [`Error`] is `anyhow`'s.

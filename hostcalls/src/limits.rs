@@ -11,13 +11,23 @@ pub trait ResourceLimiter: Send {
     ///
     /// # Errors
     /// To end the guest.
-    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool>;
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<bool>;
 
     /// Whether a table may grow from `current` to `desired` elements. `maximum` is that of its type.
     ///
     /// # Errors
     /// To end the guest.
-    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool>;
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<bool>;
 
     /// How many instances the store may have.
     fn instances(&self) -> usize {
@@ -48,7 +58,14 @@ pub struct StoreLimits {
 
 impl Default for StoreLimits {
     fn default() -> StoreLimits {
-        StoreLimits { memory_size: None, table_elements: None, instances: 10_000, tables: 10_000, memories: 10_000, trap_on_grow_failure: false }
+        StoreLimits {
+            memory_size: None,
+            table_elements: None,
+            instances: 10_000,
+            tables: 10_000,
+            memories: 10_000,
+            trap_on_grow_failure: false,
+        }
     }
 }
 
@@ -63,11 +80,21 @@ impl StoreLimits {
 }
 
 impl ResourceLimiter for StoreLimits {
-    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
+    fn memory_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> Result<bool> {
         self.decide(self.memory_size, desired, "memory", "bytes")
     }
 
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> Result<bool> {
         self.decide(self.table_elements, desired, "table", "elements")
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{anyhow, bail};
 use sheave_interp::FuncAddr;
 
+use crate::Result;
 use crate::engine::Engine;
 use crate::externs::Extern;
 use crate::func::Func;
@@ -19,7 +20,6 @@ use crate::module::Module;
 use crate::store::{AsContext, AsContextMut, Caller, StoreOpaque};
 use crate::types::{ExternType, FuncType};
 use crate::values::Val;
-use crate::Result;
 
 /// Finds imports by their two names, and instantiates modules with them.
 ///
@@ -66,7 +66,10 @@ impl Definition {
             Definition::Extern(e, _) => *e,
             Definition::Host(f) => {
                 let addr: FuncAddr = opaque.host_func(f)?;
-                Extern::Func(Func { store: opaque.id, addr })
+                Extern::Func(Func {
+                    store: opaque.id,
+                    addr,
+                })
             }
         })
     }
@@ -99,7 +102,11 @@ impl UnknownImportError {
 
 impl core::fmt::Display for UnknownImportError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "unknown import: `{}::{}` has not been defined", self.module, self.name)
+        write!(
+            f,
+            "unknown import: `{}::{}` has not been defined",
+            self.module, self.name
+        )
     }
 }
 
@@ -108,7 +115,13 @@ impl core::error::Error for UnknownImportError {}
 impl<T: 'static> Linker<T> {
     /// A linker that knows nothing.
     pub fn new(engine: &Engine) -> Linker<T> {
-        Linker { engine: engine.clone(), allow_shadowing: false, allow_unknown_exports: false, definitions: HashMap::new(), data: PhantomData }
+        Linker {
+            engine: engine.clone(),
+            allow_shadowing: false,
+            allow_unknown_exports: false,
+            definitions: HashMap::new(),
+            data: PhantomData,
+        }
     }
 
     /// Its engine.
@@ -149,7 +162,13 @@ impl<T: 'static> Linker<T> {
     ///
     /// # Errors
     /// If the name is taken.
-    pub fn define(&mut self, store: impl AsContext<Data = T>, module: &str, name: &str, item: impl Into<Extern>) -> Result<&mut Self> {
+    pub fn define(
+        &mut self,
+        store: impl AsContext<Data = T>,
+        module: &str,
+        name: &str,
+        item: impl Into<Extern>,
+    ) -> Result<&mut Self> {
         let item = item.into();
         let opaque = &store.as_context().0.opaque;
         opaque.check(item.store());
@@ -161,7 +180,12 @@ impl<T: 'static> Linker<T> {
     ///
     /// # Errors
     /// If the name is taken.
-    pub fn func_wrap<Params, Args>(&mut self, module: &str, name: &str, func: impl IntoFunc<T, Params, Args>) -> Result<&mut Self> {
+    pub fn func_wrap<Params, Args>(
+        &mut self,
+        module: &str,
+        name: &str,
+        func: impl IntoFunc<T, Params, Args>,
+    ) -> Result<&mut Self> {
         let func = self.engine.wrap_host_func(func);
         self.insert(module, name, Definition::Host(func))
     }
@@ -170,7 +194,13 @@ impl<T: 'static> Linker<T> {
     ///
     /// # Errors
     /// If the name is taken.
-    pub fn func_new(&mut self, module: &str, name: &str, ty: FuncType, func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static) -> Result<&mut Self> {
+    pub fn func_new(
+        &mut self,
+        module: &str,
+        name: &str,
+        ty: FuncType,
+        func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<&mut Self> {
         self.insert(module, name, Definition::Host(HostFunc::dynamic(ty, func)))
     }
 
@@ -178,7 +208,12 @@ impl<T: 'static> Linker<T> {
     ///
     /// # Errors
     /// If a name is taken.
-    pub fn instance(&mut self, mut store: impl AsContextMut<Data = T>, module: &str, instance: Instance) -> Result<&mut Self> {
+    pub fn instance(
+        &mut self,
+        mut store: impl AsContextMut<Data = T>,
+        module: &str,
+        instance: Instance,
+    ) -> Result<&mut Self> {
         instance.check(store.as_context_mut());
         let opaque = &mut store.as_context_mut().0.opaque;
         for (name, item) in instance.exports_of(opaque) {
@@ -194,14 +229,20 @@ impl<T: 'static> Linker<T> {
     ///
     /// # Errors
     /// If it cannot be instantiated, or a name is taken.
-    pub fn module(&mut self, mut store: impl AsContextMut<Data = T>, module_name: &str, module: &Module) -> Result<&mut Self> {
+    pub fn module(
+        &mut self,
+        mut store: impl AsContextMut<Data = T>,
+        module_name: &str,
+        module: &Module,
+    ) -> Result<&mut Self> {
         let is_func = |name| module.get_export(name).map(|ty| ty.func().is_some());
         match (is_func("_start"), is_func("_initialize")) {
             (Some(true), None) => self.command(store, module_name, module),
             (None, None | Some(true)) => {
                 let instance = self.instantiate(store.as_context_mut(), module)?;
                 if let Some(init) = instance.get_func(store.as_context_mut(), "_initialize") {
-                    init.typed::<(), ()>(store.as_context_mut())?.call(store.as_context_mut(), ())?;
+                    init.typed::<(), ()>(store.as_context_mut())?
+                        .call(store.as_context_mut(), ())?;
                 }
                 self.instance(store, module_name, instance)
             }
@@ -211,9 +252,22 @@ impl<T: 'static> Linker<T> {
         }
     }
 
-    fn command(&mut self, mut store: impl AsContextMut<Data = T>, module_name: &str, module: &Module) -> Result<&mut Self> {
+    fn command(
+        &mut self,
+        mut store: impl AsContextMut<Data = T>,
+        module_name: &str,
+        module: &Module,
+    ) -> Result<&mut Self> {
         /// What commands may export besides functions.
-        const USUAL: [&str; 7] = ["memory", "table", "__indirect_function_table", "__data_end", "__heap_base", "__dso_handle", "__rtti_base"];
+        const USUAL: [&str; 7] = [
+            "memory",
+            "table",
+            "__indirect_function_table",
+            "__data_end",
+            "__heap_base",
+            "__dso_handle",
+            "__rtti_base",
+        ];
         let pre = self.instantiate_pre(module)?;
         for export in module.exports() {
             let Some(ty) = export.ty.func() else {
@@ -223,11 +277,17 @@ impl<T: 'static> Linker<T> {
                 continue;
             };
             let (pre, name) = (pre.clone(), String::from(export.name));
-            let func = Func::new(store.as_context_mut(), ty.clone(), move |mut caller, params, results| {
-                let instance = pre.instantiate(&mut caller)?;
-                let func = instance.get_func(&mut caller, &name).ok_or_else(|| anyhow!("no function `{name}`"))?;
-                func.call(&mut caller, params, results)
-            });
+            let func = Func::new(
+                store.as_context_mut(),
+                ty.clone(),
+                move |mut caller, params, results| {
+                    let instance = pre.instantiate(&mut caller)?;
+                    let func = instance
+                        .get_func(&mut caller, &name)
+                        .ok_or_else(|| anyhow!("no function `{name}`"))?;
+                    func.call(&mut caller, params, results)
+                },
+            );
             self.define(store.as_context_mut(), module_name, export.name, func)?;
         }
         Ok(self)
@@ -238,23 +298,45 @@ impl<T: 'static> Linker<T> {
     ///
     /// # Errors
     /// If what has that name is no function.
-    pub fn get_default(&self, mut store: impl AsContextMut<Data = T>, module: &str) -> Result<Func> {
+    pub fn get_default(
+        &self,
+        mut store: impl AsContextMut<Data = T>,
+        module: &str,
+    ) -> Result<Func> {
         for name in ["", "_start"] {
             if let Some(item) = self.get(store.as_context_mut(), module, name) {
-                return item.into_func().ok_or_else(|| anyhow!("export `{name}` in '{module}' is not a function"));
+                return item
+                    .into_func()
+                    .ok_or_else(|| anyhow!("export `{name}` in '{module}' is not a function"));
             }
         }
         Ok(Func::wrap(store, || {}))
     }
 
     /// All that is defined: module, name, item. In no order.
-    pub fn iter<'a: 'p, 'p>(&'a self, mut store: impl AsContextMut<Data = T> + 'p) -> impl Iterator<Item = (&'a str, &'a str, Extern)> + 'p {
-        let all = self.definitions.iter().flat_map(|(module, names)| names.iter().map(move |(name, d)| (&**module, &**name, d)));
-        all.filter_map(move |(module, name, d)| Some((module, name, d.resolve(&mut store.as_context_mut().0.opaque).ok()?)))
+    pub fn iter<'a: 'p, 'p>(
+        &'a self,
+        mut store: impl AsContextMut<Data = T> + 'p,
+    ) -> impl Iterator<Item = (&'a str, &'a str, Extern)> + 'p {
+        let all = self
+            .definitions
+            .iter()
+            .flat_map(|(module, names)| names.iter().map(move |(name, d)| (&**module, &**name, d)));
+        all.filter_map(move |(module, name, d)| {
+            Some((
+                module,
+                name,
+                d.resolve(&mut store.as_context_mut().0.opaque).ok()?,
+            ))
+        })
     }
 
     /// What is defined for an import.
-    pub fn get_by_import(&self, store: impl AsContextMut<Data = T>, import: &crate::ImportType<'_>) -> Option<Extern> {
+    pub fn get_by_import(
+        &self,
+        store: impl AsContextMut<Data = T>,
+        import: &crate::ImportType<'_>,
+    ) -> Option<Extern> {
         self.get(store, import.module, import.name)
     }
 
@@ -262,8 +344,17 @@ impl<T: 'static> Linker<T> {
     ///
     /// # Errors
     /// If the first is not defined, or the second is taken.
-    pub fn alias(&mut self, module: &str, name: &str, as_module: &str, as_name: &str) -> Result<&mut Self> {
-        let definition = self.find(module, name).cloned().ok_or_else(|| anyhow!("no item named `{module}::{name}` defined"))?;
+    pub fn alias(
+        &mut self,
+        module: &str,
+        name: &str,
+        as_module: &str,
+        as_name: &str,
+    ) -> Result<&mut Self> {
+        let definition = self
+            .find(module, name)
+            .cloned()
+            .ok_or_else(|| anyhow!("no item named `{module}::{name}` defined"))?;
         self.insert(as_module, as_name, definition)
     }
 
@@ -272,7 +363,13 @@ impl<T: 'static> Linker<T> {
     /// # Errors
     /// If a name is taken.
     pub fn alias_module(&mut self, module: &str, as_module: &str) -> Result<()> {
-        let all: Vec<_> = self.definitions.get(module).into_iter().flatten().map(|(n, d)| (n.clone(), d.clone())).collect();
+        let all: Vec<_> = self
+            .definitions
+            .get(module)
+            .into_iter()
+            .flatten()
+            .map(|(n, d)| (n.clone(), d.clone()))
+            .collect();
         for (name, definition) in all {
             self.insert(as_module, &name, definition)?;
         }
@@ -285,9 +382,16 @@ impl<T: 'static> Linker<T> {
     /// Never, so far.
     pub fn define_unknown_imports_as_traps(&mut self, module: &Module) -> Result<()> {
         for import in module.imports() {
-            if let (None, ExternType::Func(ty)) = (self.find(import.module, import.name), &import.ty) {
-                let error = UnknownImportError { module: import.module.into(), name: import.name.into(), ty: import.ty.clone() };
-                let func = HostFunc::dynamic::<T>(ty.clone(), move |_, _, _| Err(error.clone().into()));
+            if let (None, ExternType::Func(ty)) =
+                (self.find(import.module, import.name), &import.ty)
+            {
+                let error = UnknownImportError {
+                    module: import.module.into(),
+                    name: import.name.into(),
+                    ty: import.ty.clone(),
+                };
+                let func =
+                    HostFunc::dynamic::<T>(ty.clone(), move |_, _, _| Err(error.clone().into()));
                 self.insert(import.module, import.name, Definition::Host(func))?;
             }
         }
@@ -299,7 +403,11 @@ impl<T: 'static> Linker<T> {
     ///
     /// # Errors
     /// If a type has no default value, or the store refuses.
-    pub fn define_unknown_imports_as_default_values(&mut self, mut store: impl AsContextMut<Data = T>, module: &Module) -> Result<()> {
+    pub fn define_unknown_imports_as_default_values(
+        &mut self,
+        mut store: impl AsContextMut<Data = T>,
+        module: &Module,
+    ) -> Result<()> {
         for import in module.imports() {
             if self.find(import.module, import.name).is_some() {
                 continue;
@@ -321,8 +429,15 @@ impl<T: 'static> Linker<T> {
     }
 
     /// What is defined under a name.
-    pub fn get(&self, mut store: impl AsContextMut<Data = T>, module: &str, name: &str) -> Option<Extern> {
-        self.find(module, name)?.resolve(&mut store.as_context_mut().0.opaque).ok()
+    pub fn get(
+        &self,
+        mut store: impl AsContextMut<Data = T>,
+        module: &str,
+        name: &str,
+    ) -> Option<Extern> {
+        self.find(module, name)?
+            .resolve(&mut store.as_context_mut().0.opaque)
+            .ok()
     }
 
     /// The definitions that `module` wants, all checked.
@@ -333,20 +448,36 @@ impl<T: 'static> Linker<T> {
             match self.find(import.module, import.name) {
                 Some(d) => {
                     // What can grow is checked when it is given to an instance: its size now may be another then.
-                    if let (ExternType::Func(_) | ExternType::Global(_), ty) = (&import.ty, d.ty()) {
+                    if let (ExternType::Func(_) | ExternType::Global(_), ty) = (&import.ty, d.ty())
+                    {
                         matching::check(import.module, import.name, &import.ty, &ty)?;
                     }
                     found.push(d.clone());
                 }
-                None => unknown.push(UnknownImportError { module: import.module.into(), name: import.name.into(), ty: import.ty }),
+                None => unknown.push(UnknownImportError {
+                    module: import.module.into(),
+                    name: import.name.into(),
+                    ty: import.ty,
+                }),
             }
         }
         if unknown.is_empty() {
             return Ok(found);
         }
-        let others: Vec<String> = unknown[1..].iter().map(|u| format!("`{}::{}`", u.module, u.name)).collect();
+        let others: Vec<String> = unknown[1..]
+            .iter()
+            .map(|u| format!("`{}::{}`", u.module, u.name))
+            .collect();
         let first = anyhow::Error::from(unknown.swap_remove(0));
-        if others.is_empty() { Err(first) } else { Err(first.context(format!("{} imports are unknown, also {}", others.len() + 1, others.join(", ")))) }
+        if others.is_empty() {
+            Err(first)
+        } else {
+            Err(first.context(format!(
+                "{} imports are unknown, also {}",
+                others.len() + 1,
+                others.join(", ")
+            )))
+        }
     }
 
     /// Finds and checks the imports of `module`, to instantiate it often.
@@ -354,26 +485,42 @@ impl<T: 'static> Linker<T> {
     /// # Errors
     /// If an import is unknown ([`UnknownImportError`]) or has another type.
     pub fn instantiate_pre(&self, module: &Module) -> Result<InstancePre<T>> {
-        Ok(InstancePre { module: module.clone(), imports: self.wanted(module)?, data: PhantomData })
+        Ok(InstancePre {
+            module: module.clone(),
+            imports: self.wanted(module)?,
+            data: PhantomData,
+        })
     }
 
     /// Makes an instance of `module`.
     ///
     /// # Errors
     /// As [`Linker::instantiate_pre`] and [`InstancePre::instantiate`].
-    pub fn instantiate(&self, store: impl AsContextMut<Data = T>, module: &Module) -> Result<Instance> {
+    pub fn instantiate(
+        &self,
+        store: impl AsContextMut<Data = T>,
+        module: &Module,
+    ) -> Result<Instance> {
         self.instantiate_pre(module)?.instantiate(store)
     }
 }
 
 impl<T: 'static> Clone for Linker<T> {
     fn clone(&self) -> Self {
-        Linker { engine: self.engine.clone(), allow_shadowing: self.allow_shadowing, allow_unknown_exports: self.allow_unknown_exports, definitions: self.definitions.clone(), data: PhantomData }
+        Linker {
+            engine: self.engine.clone(),
+            allow_shadowing: self.allow_shadowing,
+            allow_unknown_exports: self.allow_unknown_exports,
+            definitions: self.definitions.clone(),
+            data: PhantomData,
+        }
     }
 }
 
 impl<T: 'static> core::fmt::Debug for Linker<T> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Linker").field("modules", &self.definitions.keys()).finish_non_exhaustive()
+        f.debug_struct("Linker")
+            .field("modules", &self.definitions.keys())
+            .finish_non_exhaustive()
     }
 }

@@ -21,19 +21,39 @@ fn limits(want_min: u64, want_max: Option<u64>, min: u64, max: Option<u64>) -> b
 pub(crate) fn check(module: &str, name: &str, want: &ExternType, have: &ExternType) -> Result<()> {
     let why = match (want, have) {
         (ExternType::Func(w), ExternType::Func(h)) if w == h => return Ok(()),
-        (ExternType::Func(w), ExternType::Func(h)) => format!("expected type `{w}`, found type `{h}`"),
+        (ExternType::Func(w), ExternType::Func(h)) => {
+            format!("expected type `{w}`, found type `{h}`")
+        }
         (ExternType::Global(w), ExternType::Global(h)) if w == h => return Ok(()),
         (ExternType::Global(w), ExternType::Global(h)) => {
             if w.mutability() != h.mutability() {
-                let name = |m| if m == crate::Mutability::Var { "mutable" } else { "immutable" };
-                format!("expected {} global, found {} global", name(w.mutability()), name(h.mutability()))
+                let name = |m| {
+                    if m == crate::Mutability::Var {
+                        "mutable"
+                    } else {
+                        "immutable"
+                    }
+                };
+                format!(
+                    "expected {} global, found {} global",
+                    name(w.mutability()),
+                    name(h.mutability())
+                )
             } else {
-                format!("expected global of type `{}`, found global of type `{}`", w.content(), h.content())
+                format!(
+                    "expected global of type `{}`, found global of type `{}`",
+                    w.content(),
+                    h.content()
+                )
             }
         }
         (ExternType::Table(w), ExternType::Table(h)) => {
             if w.element() != h.element() {
-                format!("expected table of type `{}`, found table of type `{}`", w.element(), h.element())
+                format!(
+                    "expected table of type `{}`, found table of type `{}`",
+                    w.element(),
+                    h.element()
+                )
             } else if limits(w.minimum(), w.maximum(), h.minimum(), h.maximum()) {
                 return Ok(());
             } else {
@@ -56,5 +76,9 @@ pub(crate) fn check(module: &str, name: &str, want: &ExternType, have: &ExternTy
 
 fn sizes(what: &str, min: u64, max: Option<u64>, have_min: u64, have_max: Option<u64>) -> String {
     let show = |max: Option<u64>| max.map_or("none".to_string(), |m| m.to_string());
-    format!("{what} types incompatible: expected limits (min: {min}, max: {}) doesn't match provided limits (min: {have_min}, max: {})", show(max), show(have_max))
+    format!(
+        "{what} types incompatible: expected limits (min: {min}, max: {}) doesn't match provided limits (min: {have_min}, max: {})",
+        show(max),
+        show(have_max)
+    )
 }

@@ -3,10 +3,10 @@
 
 use sheave_interp::MemAddr;
 
+use crate::Result;
 use crate::host;
 use crate::store::{AsContext, AsContextMut, StoreContext, StoreContextMut, StoreOpaque};
 use crate::types::MemoryType;
-use crate::Result;
 
 /// A linear memory of a store. Spec: syntax-memaddr.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -38,11 +38,16 @@ impl Memory {
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Memory> {
         let store = store.as_context_mut().0;
         if ty.is_64() || ty.is_shared() {
-            anyhow::bail!("memories with 64-bit addresses or shared by threads are not supported yet");
+            anyhow::bail!(
+                "memories with 64-bit addresses or shared by threads are not supported yet"
+            );
         }
         store.limit_new_memory(&ty)?;
         let addr = store.opaque.new_memory(ty)?;
-        Ok(Memory { store: store.opaque.id, addr })
+        Ok(Memory {
+            store: store.opaque.id,
+            addr,
+        })
     }
 
     fn opaque<'a>(&self, opaque: &'a StoreOpaque) -> &'a StoreOpaque {
@@ -65,26 +70,41 @@ impl Memory {
     }
 
     /// Its bytes.
-    pub fn data_mut<'a, T: 'static>(&self, store: impl Into<StoreContextMut<'a, T>>) -> &'a mut [u8] {
+    pub fn data_mut<'a, T: 'static>(
+        &self,
+        store: impl Into<StoreContextMut<'a, T>>,
+    ) -> &'a mut [u8] {
         self.data_and_store_mut(store).0
     }
 
     /// Its bytes and the embedder's data at once.
-    pub fn data_and_store_mut<'a, T: 'static>(&self, store: impl Into<StoreContextMut<'a, T>>) -> (&'a mut [u8], &'a mut T) {
+    pub fn data_and_store_mut<'a, T: 'static>(
+        &self,
+        store: impl Into<StoreContextMut<'a, T>>,
+    ) -> (&'a mut [u8], &'a mut T) {
         let store = store.into().0;
         let (ptr, len) = self.opaque(&store.opaque).vm.memory(self.addr);
         // SAFETY: H4; the arena has `len` bytes there, apart from the embedder's data.
-        (unsafe { core::slice::from_raw_parts_mut(ptr, len as usize) }, &mut store.data)
+        (
+            unsafe { core::slice::from_raw_parts_mut(ptr, len as usize) },
+            &mut store.data,
+        )
     }
 
     /// Where its bytes lie, until anything in the store grows or moves.
     pub fn data_ptr(&self, store: impl AsContext) -> *mut u8 {
-        self.opaque(&store.as_context().0.opaque).vm.memory(self.addr).0
+        self.opaque(&store.as_context().0.opaque)
+            .vm
+            .memory(self.addr)
+            .0
     }
 
     /// Its size in bytes.
     pub fn data_size(&self, store: impl AsContext) -> usize {
-        self.opaque(&store.as_context().0.opaque).vm.memory(self.addr).1 as usize
+        self.opaque(&store.as_context().0.opaque)
+            .vm
+            .memory(self.addr)
+            .1 as usize
     }
 
     /// Its size in pages of 64 KiB.
@@ -120,10 +140,18 @@ impl Memory {
     ///
     /// # Errors
     /// If they are not all inside.
-    pub fn read(&self, store: impl AsContext, offset: usize, buffer: &mut [u8]) -> Result<(), MemoryAccessError> {
+    pub fn read(
+        &self,
+        store: impl AsContext,
+        offset: usize,
+        buffer: &mut [u8],
+    ) -> Result<(), MemoryAccessError> {
         let context = store.as_context();
         let data = self.data(context);
-        let from = offset.checked_add(buffer.len()).and_then(|end| data.get(offset..end)).ok_or(MemoryAccessError)?;
+        let from = offset
+            .checked_add(buffer.len())
+            .and_then(|end| data.get(offset..end))
+            .ok_or(MemoryAccessError)?;
         buffer.copy_from_slice(from);
         Ok(())
     }
@@ -132,10 +160,18 @@ impl Memory {
     ///
     /// # Errors
     /// If they do not all fit inside.
-    pub fn write(&self, mut store: impl AsContextMut, offset: usize, buffer: &[u8]) -> Result<(), MemoryAccessError> {
+    pub fn write(
+        &self,
+        mut store: impl AsContextMut,
+        offset: usize,
+        buffer: &[u8],
+    ) -> Result<(), MemoryAccessError> {
         let context = store.as_context_mut();
         let data = self.data_mut(context);
-        let to = offset.checked_add(buffer.len()).and_then(|end| data.get_mut(offset..end)).ok_or(MemoryAccessError)?;
+        let to = offset
+            .checked_add(buffer.len())
+            .and_then(|end| data.get_mut(offset..end))
+            .ok_or(MemoryAccessError)?;
         to.copy_from_slice(buffer);
         Ok(())
     }
@@ -143,8 +179,16 @@ impl Memory {
 
 impl StoreOpaque {
     pub(crate) fn new_memory(&mut self, ty: MemoryType) -> Result<MemAddr> {
-        let bytes = |pages: u64| pages.checked_mul(PAGE).filter(|b| *b <= 1 << 32).ok_or_else(|| anyhow::anyhow!("memory size exceeds 4 GiB"));
-        let addr = self.vm.new_memory(bytes(ty.minimum())?, ty.maximum().map(|p| p.saturating_mul(PAGE).min(1 << 32)))?;
+        let bytes = |pages: u64| {
+            pages
+                .checked_mul(PAGE)
+                .filter(|b| *b <= 1 << 32)
+                .ok_or_else(|| anyhow::anyhow!("memory size exceeds 4 GiB"))
+        };
+        let addr = self.vm.new_memory(
+            bytes(ty.minimum())?,
+            ty.maximum().map(|p| p.saturating_mul(PAGE).min(1 << 32)),
+        )?;
         self.memory_types.push(ty);
         Ok(addr)
     }

@@ -8,9 +8,9 @@ use anyhow::Context as _;
 use sheave_interp::{CodeModule, FuncShape, FunctionCode, ModuleDesc, ModuleSource, SourceError};
 use sheave_loader as loader;
 
+use crate::Result;
 use crate::engine::Engine;
 use crate::types::{ExportType, ExternType, ImportType};
-use crate::Result;
 
 /// A module. Cheap to clone; `Send + Sync`; any number of stores can have instances of it.
 #[derive(Clone)]
@@ -29,7 +29,10 @@ struct Source(Arc<loader::Module>);
 impl ModuleSource for Source {
     fn code(&self, func: u32) -> Result<FunctionCode<'_>, SourceError> {
         let code = self.0.code(func)?;
-        Ok(FunctionCode { frame_slots: code.frame_slots, code: code.code })
+        Ok(FunctionCode {
+            frame_slots: code.frame_slots,
+            code: code.code,
+        })
     }
 
     fn data(&self, segment: u32) -> &[u8] {
@@ -52,7 +55,8 @@ impl Module {
     /// If it is malformed or invalid, or uses a feature that is off ([`LoadError`](crate::LoadError)).
     pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Module> {
         #[cfg(feature = "wat")]
-        let bytes = wat::parse_bytes(bytes.as_ref()).map_err(|e| crate::Error::msg(e.to_string()))?;
+        let bytes =
+            wat::parse_bytes(bytes.as_ref()).map_err(|e| crate::Error::msg(e.to_string()))?;
         #[cfg(not(feature = "wat"))]
         let bytes = std::borrow::Cow::Borrowed(bytes.as_ref());
         Module::from_binary(engine, &bytes)
@@ -63,7 +67,10 @@ impl Module {
     /// # Errors
     /// As [`Module::new`].
     pub fn from_binary(engine: &Engine, bytes: &[u8]) -> Result<Module> {
-        Module::from_loaded(engine, loader::Module::from_slice(bytes, &engine.config().options)?)
+        Module::from_loaded(
+            engine,
+            loader::Module::from_slice(bytes, &engine.config().options)?,
+        )
     }
 
     /// As [`Module::from_binary`], without copying the bytes: they are kept for as long as the module lives.
@@ -71,7 +78,10 @@ impl Module {
     /// # Errors
     /// As [`Module::new`].
     pub fn from_vec(engine: &Engine, bytes: Vec<u8>) -> Result<Module> {
-        Module::from_loaded(engine, loader::Module::new(bytes, &engine.config().options)?)
+        Module::from_loaded(
+            engine,
+            loader::Module::new(bytes, &engine.config().options)?,
+        )
     }
 
     /// A module from a file in either format.
@@ -80,7 +90,8 @@ impl Module {
     /// If the file cannot be read; as [`Module::new`].
     pub fn from_file(engine: &Engine, path: impl AsRef<Path>) -> Result<Module> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).with_context(|| format!("failed to read `{}`", path.display()))?;
+        let bytes =
+            std::fs::read(path).with_context(|| format!("failed to read `{}`", path.display()))?;
         #[cfg(feature = "wat")]
         if !bytes.starts_with(b"\0asm") {
             let text = wat::parse_bytes(&bytes).map_err(|mut e| {
@@ -97,7 +108,11 @@ impl Module {
     /// # Errors
     /// With what is wrong.
     pub fn validate(engine: &Engine, bytes: &[u8]) -> Result<()> {
-        let options = loader::Options { lazy_validation: false, lazy_translation: true, ..engine.config().options.clone() };
+        let options = loader::Options {
+            lazy_validation: false,
+            lazy_translation: true,
+            ..engine.config().options.clone()
+        };
         loader::Module::new(bytes, &options)?;
         Ok(())
     }
@@ -158,15 +173,23 @@ impl Module {
         Module::deserialize_file(engine, path)
     }
 
-    fn of_image(engine: &Engine, open: impl Fn(&loader::Options) -> Result<loader::Module, loader::LoadError>) -> Result<Module> {
+    fn of_image(
+        engine: &Engine,
+        open: impl Fn(&loader::Options) -> Result<loader::Module, loader::LoadError>,
+    ) -> Result<Module> {
         let options = &engine.config().options;
         let error = match open(options) {
             Ok(loaded) => return Module::from_loaded(engine, loaded),
             Err(error) => error,
         };
         if error.kind == loader::LoadErrorKind::Image(loader::ImageErrorKind::Options) {
-            for (fuel, interruption) in [(false, false), (false, true), (true, false), (true, true)] {
-                if let Ok(other) = open(&loader::Options { fuel, interruption, ..options.clone() }) {
+            for (fuel, interruption) in [(false, false), (false, true), (true, false), (true, true)]
+            {
+                if let Ok(other) = open(&loader::Options {
+                    fuel,
+                    interruption,
+                    ..options.clone()
+                }) {
                     return Module::from_binary(engine, other.wasm());
                 }
             }
@@ -186,17 +209,30 @@ impl Module {
 
     /// The contents of the custom sections of that name, in the module's order.
     pub fn custom_sections<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
-        let sections = self.0.loaded.info().custom_sections.iter().filter(move |(n, _)| **n == *name);
+        let sections = self
+            .0
+            .loaded
+            .info()
+            .custom_sections
+            .iter()
+            .filter(move |(n, _)| **n == *name);
         sections.filter_map(|(_, range)| self.0.loaded.wasm().get(range.clone()))
     }
 
     pub(crate) fn from_loaded(engine: &Engine, loaded: loader::Module) -> Result<Module> {
         let loaded = Arc::new(loaded);
         let info = loaded.info();
-        let shape = |t: &loader::FuncType| FuncShape { params: t.params().len() as u32, results: t.results().len() as u32 };
+        let shape = |t: &loader::FuncType| FuncShape {
+            params: t.params().len() as u32,
+            results: t.results().len() as u32,
+        };
         let count = |n: usize| n as u32;
         let desc = ModuleDesc {
-            types: info.types.iter().map(|t| (shape(t), engine.type_id(t))).collect(),
+            types: info
+                .types
+                .iter()
+                .map(|t| (shape(t), engine.type_id(t)))
+                .collect(),
             funcs: info.funcs.clone(),
             imported_funcs: info.n_imported_funcs,
             tables: count(info.tables.len()),
@@ -206,8 +242,17 @@ impl Module {
             data: count(info.data.len()),
             elems: count(info.elements.len()),
         };
-        let code = CodeModule::new(Arc::clone(engine.space()), desc, Box::new(Source(Arc::clone(&loaded))));
-        Ok(Module(Arc::new(Inner { engine: engine.clone(), loaded, code, exports: OnceLock::new() })))
+        let code = CodeModule::new(
+            Arc::clone(engine.space()),
+            desc,
+            Box::new(Source(Arc::clone(&loaded))),
+        );
+        Ok(Module(Arc::new(Inner {
+            engine: engine.clone(),
+            loaded,
+            code,
+            exports: OnceLock::new(),
+        })))
     }
 
     /// Its engine.
@@ -223,13 +268,20 @@ impl Module {
     /// What it wants, in its order.
     pub fn imports(&self) -> impl ExactSizeIterator<Item = ImportType<'_>> {
         let info = self.0.loaded.info();
-        info.imports.iter().map(|i| ImportType { module: &i.module, name: &i.name, ty: ExternType::from_loader(&i.ty, &info.types) })
+        info.imports.iter().map(|i| ImportType {
+            module: &i.module,
+            name: &i.name,
+            ty: ExternType::from_loader(&i.ty, &info.types),
+        })
     }
 
     /// What it offers, in its order.
     pub fn exports(&self) -> impl ExactSizeIterator<Item = ExportType<'_>> {
         let info = self.0.loaded.info();
-        info.exports.iter().map(|e| ExportType { name: &e.name, ty: self.export_type(e) })
+        info.exports.iter().map(|e| ExportType {
+            name: &e.name,
+            ty: self.export_type(e),
+        })
     }
 
     fn export_type(&self, export: &loader::Export) -> ExternType {
@@ -251,7 +303,13 @@ impl Module {
 
     pub(crate) fn export_at(&self, name: &str) -> Option<&loader::Export> {
         let exports = &self.0.loaded.info().exports;
-        let by_name = self.0.exports.get_or_init(|| exports.iter().enumerate().map(|(i, e)| (e.name.clone(), i)).collect());
+        let by_name = self.0.exports.get_or_init(|| {
+            exports
+                .iter()
+                .enumerate()
+                .map(|(i, e)| (e.name.clone(), i))
+                .collect()
+        });
         exports.get(*by_name.get(name)?)
     }
 
@@ -276,6 +334,8 @@ impl Module {
 
 impl core::fmt::Debug for Module {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Module").field("name", &self.name()).finish_non_exhaustive()
+        f.debug_struct("Module")
+            .field("name", &self.name())
+            .finish_non_exhaustive()
     }
 }

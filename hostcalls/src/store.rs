@@ -78,7 +78,13 @@ impl<T: 'static> Store<T> {
     pub fn try_new(engine: &Engine, data: T) -> Result<Store<T>> {
         let config = engine.config();
         let max_stack_bytes = u32::try_from(config.max_wasm_stack).unwrap_or(u32::MAX);
-        let vm = Vm::new(&VmConfig { arena: config.arena.clone(), max_stack_bytes }, Arc::clone(engine.space()))?;
+        let vm = Vm::new(
+            &VmConfig {
+                arena: config.arena.clone(),
+                max_stack_bytes,
+            },
+            Arc::clone(engine.space()),
+        )?;
         let opaque = StoreOpaque {
             vm,
             id: Engine::next_store_id(),
@@ -92,7 +98,11 @@ impl<T: 'static> Store<T> {
             global_types: Vec::new(),
             failure: Mutex::new(None),
         };
-        Ok(Store(Box::new(StoreInner { opaque, data, limiter: None })))
+        Ok(Store(Box::new(StoreInner {
+            opaque,
+            data,
+            limiter: None,
+        })))
     }
 
     /// The embedder's data.
@@ -122,9 +132,15 @@ impl<T: 'static> Store<T> {
     /// let mut store = Store::new(&Engine::default(), StoreLimitsBuilder::new().memory_size(1 << 20).build());
     /// store.limiter(|limits| limits);
     /// ```
-    pub fn limiter(&mut self, limiter: impl (Fn(&mut T) -> &mut dyn ResourceLimiter) + Send + Sync + 'static) {
+    pub fn limiter(
+        &mut self,
+        limiter: impl (Fn(&mut T) -> &mut dyn ResourceLimiter) + Send + Sync + 'static,
+    ) {
         self.0.limiter = Some(Box::new(limiter));
-        self.0.opaque.vm.set_limit_hook(Some(crate::host::limit_hook::<T>));
+        self.0
+            .opaque
+            .vm
+            .set_limit_hook(Some(crate::host::limit_hook::<T>));
     }
 
     /// Fuel left.
@@ -155,7 +171,10 @@ impl<T: 'static> Store<T> {
     /// Interrupts the store when the engine's epoch has gone on by `ticks`.
     pub fn set_epoch_deadline(&mut self, ticks: u64) {
         let opaque = &self.0.opaque;
-        opaque.engine.epochs().set_deadline(opaque.vm.interrupt_flag(), ticks);
+        opaque
+            .engine
+            .epochs()
+            .set_deadline(opaque.vm.interrupt_flag(), ticks);
     }
 
     /// At the deadline a call ends with [`Trap::Interrupt`](crate::Trap::Interrupt): so it does anyway. Here for the
@@ -178,7 +197,11 @@ impl<T: 'static> Store<T> {
 
 impl StoreOpaque {
     fn fuel_is_on(&self) -> Result<()> {
-        if self.engine.config().options.fuel { Ok(()) } else { bail!("fuel is not configured in this engine") }
+        if self.engine.config().options.fuel {
+            Ok(())
+        } else {
+            bail!("fuel is not configured in this engine")
+        }
     }
 
     pub(crate) fn fuel(&self) -> Result<u64> {
@@ -193,11 +216,17 @@ impl StoreOpaque {
     }
 
     pub(crate) fn set_failure(&mut self, failure: Failure) {
-        *self.failure.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+        *self
+            .failure
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner) = Some(failure);
     }
 
     pub(crate) fn take_failure(&mut self) -> Option<Failure> {
-        self.failure.get_mut().unwrap_or_else(PoisonError::into_inner).take()
+        self.failure
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     /// Handles are numbers: used with another store they would mean something else.
@@ -209,7 +238,9 @@ impl StoreOpaque {
 
 impl<T: core::fmt::Debug + 'static> core::fmt::Debug for Store<T> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Store").field("data", &self.0.data).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("data", &self.0.data)
+            .finish_non_exhaustive()
     }
 }
 
@@ -282,7 +313,10 @@ impl<T: 'static> StoreContextMut<'_, T> {
     /// Interrupts the store when the engine's epoch has gone on by `ticks`.
     pub fn set_epoch_deadline(&mut self, ticks: u64) {
         let opaque = &self.0.opaque;
-        opaque.engine.epochs().set_deadline(opaque.vm.interrupt_flag(), ticks);
+        opaque
+            .engine
+            .epochs()
+            .set_deadline(opaque.vm.interrupt_flag(), ticks);
     }
 }
 

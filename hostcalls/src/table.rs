@@ -3,11 +3,11 @@
 use anyhow::{anyhow, bail};
 use sheave_interp::TableAddr;
 
+use crate::Result;
 use crate::host;
 use crate::store::{AsContext, AsContextMut, StoreOpaque};
 use crate::types::TableType;
 use crate::values::Ref;
-use crate::Result;
 
 /// A table of a store. Spec: syntax-tableaddr.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -27,7 +27,10 @@ impl Table {
         let opaque = &mut store.opaque;
         let entry = opaque.entry(&ty, init)?;
         let addr = opaque.new_table(ty, entry)?;
-        Ok(Table { store: opaque.id, addr })
+        Ok(Table {
+            store: opaque.id,
+            addr,
+        })
     }
 
     /// Its type as it is now: the minimum is the current size.
@@ -68,18 +71,28 @@ impl Table {
     pub fn grow(&self, mut store: impl AsContextMut, delta: u64, init: Ref) -> Result<u64> {
         let store = store.as_context_mut().0;
         store.opaque.check(self.store);
-        let entry = store.opaque.entry(&store.opaque.table_types[self.addr.0 as usize], init)?;
+        let entry = store
+            .opaque
+            .entry(&store.opaque.table_types[self.addr.0 as usize], init)?;
         let failed = || anyhow!("failed to grow table by `{delta}`");
         let delta32 = u32::try_from(delta).map_err(|_| failed())?;
         let addr = self.addr;
-        host::grow(store, |vm| vm.table_grow(addr, delta32, entry))?.map(u64::from).ok_or_else(failed)
+        host::grow(store, |vm| vm.table_grow(addr, delta32, entry))?
+            .map(u64::from)
+            .ok_or_else(failed)
     }
 
     /// Sets `len` elements from `index` up.
     ///
     /// # Errors
     /// If they are not all inside, or `value` is of another type.
-    pub fn fill(&self, mut store: impl AsContextMut, index: u64, value: Ref, len: u64) -> Result<()> {
+    pub fn fill(
+        &self,
+        mut store: impl AsContextMut,
+        index: u64,
+        value: Ref,
+        len: u64,
+    ) -> Result<()> {
         let opaque = &mut store.as_context_mut().0.opaque;
         opaque.check(self.store);
         let entry = opaque.entry(&opaque.table_types[self.addr.0 as usize], value)?;
@@ -87,25 +100,46 @@ impl Table {
             (Ok(i), Ok(n)) => opaque.vm.table_fill(self.addr, i, entry, n),
             _ => false,
         };
-        if inside { Ok(()) } else { bail!("table element index out of bounds") }
+        if inside {
+            Ok(())
+        } else {
+            bail!("table element index out of bounds")
+        }
     }
 
     /// Copies `len` elements of `src` into `dst`.
     ///
     /// # Errors
     /// If they are not all inside, or the tables' types differ.
-    pub fn copy(mut store: impl AsContextMut, dst: &Table, dst_index: u64, src: &Table, src_index: u64, len: u64) -> Result<()> {
+    pub fn copy(
+        mut store: impl AsContextMut,
+        dst: &Table,
+        dst_index: u64,
+        src: &Table,
+        src_index: u64,
+        len: u64,
+    ) -> Result<()> {
         let opaque = &mut store.as_context_mut().0.opaque;
         opaque.check(dst.store);
         opaque.check(src.store);
-        if opaque.table_types[dst.addr.0 as usize].element() != opaque.table_types[src.addr.0 as usize].element() {
+        if opaque.table_types[dst.addr.0 as usize].element()
+            != opaque.table_types[src.addr.0 as usize].element()
+        {
             bail!("tables do not have the same element type");
         }
-        let inside = match (u32::try_from(dst_index), u32::try_from(src_index), u32::try_from(len)) {
+        let inside = match (
+            u32::try_from(dst_index),
+            u32::try_from(src_index),
+            u32::try_from(len),
+        ) {
             (Ok(d), Ok(s), Ok(n)) => opaque.vm.table_copy(dst.addr, d, src.addr, s, n),
             _ => false,
         };
-        if inside { Ok(()) } else { bail!("table element index out of bounds") }
+        if inside {
+            Ok(())
+        } else {
+            bail!("table element index out of bounds")
+        }
     }
 }
 
@@ -119,7 +153,8 @@ impl StoreOpaque {
     }
 
     pub(crate) fn new_table(&mut self, ty: TableType, entry: u32) -> Result<TableAddr> {
-        let len = u32::try_from(ty.minimum()).map_err(|_| anyhow!("table size exceeds 2^32 elements"))?;
+        let len =
+            u32::try_from(ty.minimum()).map_err(|_| anyhow!("table size exceeds 2^32 elements"))?;
         let addr = self.vm.new_table(len, ty.maximum(), entry)?;
         self.table_types.push(ty);
         Ok(addr)

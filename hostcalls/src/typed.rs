@@ -229,18 +229,27 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
     pub(crate) fn new(func: Func, ty: &FuncType) -> Result<TypedFunc<P, R>> {
         let fits = |want: &[ValType], have: &[ValType], what: &str| {
             if want.len() != have.len() {
-                bail!("type mismatch with {what}: expected {} types, found {}", have.len(), want.len());
+                bail!(
+                    "type mismatch with {what}: expected {} types, found {}",
+                    have.len(),
+                    want.len()
+                );
             }
             for (i, (w, h)) in want.iter().zip(have).enumerate() {
                 if w != h {
-                    bail!("type mismatch with {what}: type mismatch at index {i}: expected {h}, found {w}");
+                    bail!(
+                        "type mismatch with {what}: type mismatch at index {i}: expected {h}, found {w}"
+                    );
                 }
             }
             Ok(())
         };
         fits(&P::types(), ty.0.params(), "parameters")?;
         fits(&R::types(), ty.0.results(), "results")?;
-        Ok(TypedFunc { func, types: PhantomData })
+        Ok(TypedFunc {
+            func,
+            types: PhantomData,
+        })
     }
 
     /// The function.
@@ -259,7 +268,13 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
     pub fn call(&self, mut store: impl AsContextMut, params: P) -> Result<R> {
         let store = store.as_context_mut().0;
         store.opaque.check(self.func.store);
-        let slots = const { if P::SLOTS > R::SLOTS { P::SLOTS } else { R::SLOTS } };
+        let slots = const {
+            if P::SLOTS > R::SLOTS {
+                P::SLOTS
+            } else {
+                R::SLOTS
+            }
+        };
         host::call(
             store,
             self.func.addr,

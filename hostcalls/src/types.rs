@@ -23,7 +23,11 @@ pub struct FuncType(pub(crate) Arc<loader::FuncType>);
 
 impl FuncType {
     /// A function type. The engine is there for the likeness to Wasmtime.
-    pub fn new(_engine: &Engine, params: impl IntoIterator<Item = ValType>, results: impl IntoIterator<Item = ValType>) -> FuncType {
+    pub fn new(
+        _engine: &Engine,
+        params: impl IntoIterator<Item = ValType>,
+        results: impl IntoIterator<Item = ValType>,
+    ) -> FuncType {
         FuncType(Arc::new(loader::FuncType::new(params, results)))
     }
 
@@ -79,7 +83,10 @@ pub struct GlobalType(pub(crate) loader::GlobalType);
 impl GlobalType {
     /// A global type.
     pub fn new(content: ValType, mutability: Mutability) -> GlobalType {
-        GlobalType(loader::GlobalType { content, mutable: mutability == Mutability::Var })
+        GlobalType(loader::GlobalType {
+            content,
+            mutable: mutability == Mutability::Var,
+        })
     }
 
     /// The type of its value.
@@ -89,7 +96,11 @@ impl GlobalType {
 
     /// Whether it can be changed.
     pub fn mutability(&self) -> Mutability {
-        if self.0.mutable { Mutability::Var } else { Mutability::Const }
+        if self.0.mutable {
+            Mutability::Var
+        } else {
+            Mutability::Const
+        }
     }
 }
 
@@ -100,7 +111,11 @@ pub struct TableType(pub(crate) loader::TableType);
 impl TableType {
     /// A table type.
     pub fn new(element: RefType, min: u32, max: Option<u32>) -> TableType {
-        TableType(loader::TableType { element, min: min.into(), max: max.map(u64::from) })
+        TableType(loader::TableType {
+            element,
+            min: min.into(),
+            max: max.map(u64::from),
+        })
     }
 
     /// The type of its elements.
@@ -126,7 +141,12 @@ pub struct MemoryType(pub(crate) loader::MemoryType);
 impl MemoryType {
     /// A type of memories with 32-bit addresses.
     pub fn new(min: u32, max: Option<u32>) -> MemoryType {
-        MemoryType(loader::MemoryType { min_pages: min.into(), max_pages: max.map(u64::from), memory64: false, shared: false })
+        MemoryType(loader::MemoryType {
+            min_pages: min.into(),
+            max_pages: max.map(u64::from),
+            memory64: false,
+            shared: false,
+        })
     }
 
     /// The least size.
@@ -200,7 +220,9 @@ impl ExternType {
     /// From the loader's, where `types` are the module's.
     pub(crate) fn from_loader(ty: &loader::ImportType, types: &[loader::FuncType]) -> ExternType {
         match ty {
-            loader::ImportType::Func(i) => ExternType::Func(FuncType(Arc::new(types[*i as usize].clone()))),
+            loader::ImportType::Func(i) => {
+                ExternType::Func(FuncType(Arc::new(types[*i as usize].clone())))
+            }
             loader::ImportType::Table(t) => ExternType::Table(TableType(*t)),
             loader::ImportType::Memory(t) => ExternType::Memory(MemoryType(*t)),
             loader::ImportType::Global(t) => ExternType::Global(GlobalType(*t)),

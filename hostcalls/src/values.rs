@@ -3,11 +3,11 @@
 use anyhow::bail;
 use sheave_loader::HeapType;
 
+use crate::Result;
 use crate::externref::ExternRef;
 use crate::func::Func;
 use crate::store::StoreOpaque;
 use crate::types::{RefType, ValType};
-use crate::Result;
 
 /// A value. Spec: syntax-val.
 #[derive(Clone, Copy, Debug)]
@@ -103,8 +103,13 @@ impl Val {
     /// Whether it can stand where `ty` is wanted.
     pub(crate) fn matches(&self, ty: ValType) -> bool {
         match (self, ty) {
-            (Val::I32(_), ValType::I32) | (Val::I64(_), ValType::I64) | (Val::F32(_), ValType::F32) | (Val::F64(_), ValType::F64) => true,
-            (Val::FuncRef(_) | Val::ExternRef(_), ValType::Ref(r)) => self.r#ref().is_some_and(|v| v.matches(r)),
+            (Val::I32(_), ValType::I32)
+            | (Val::I64(_), ValType::I64)
+            | (Val::F32(_), ValType::F32)
+            | (Val::F64(_), ValType::F64) => true,
+            (Val::FuncRef(_) | Val::ExternRef(_), ValType::Ref(r)) => {
+                self.r#ref().is_some_and(|v| v.matches(r))
+            }
             _ => false,
         }
     }
@@ -149,7 +154,11 @@ impl Val {
 impl Ref {
     /// The null of that type.
     pub fn null(ty: HeapType) -> Ref {
-        if ty == HeapType::Extern { Ref::Extern(None) } else { Ref::Func(None) }
+        if ty == HeapType::Extern {
+            Ref::Extern(None)
+        } else {
+            Ref::Func(None)
+        }
     }
 
     /// Whether it is null.
@@ -159,16 +168,28 @@ impl Ref {
 
     /// The function, if it is a function reference.
     pub fn as_func(&self) -> Option<Option<&Func>> {
-        if let Ref::Func(f) = self { Some(f.as_ref()) } else { None }
+        if let Ref::Func(f) = self {
+            Some(f.as_ref())
+        } else {
+            None
+        }
     }
 
     /// The host value, if it is a reference to one.
     pub fn as_extern(&self) -> Option<Option<&ExternRef>> {
-        if let Ref::Extern(e) = self { Some(e.as_ref()) } else { None }
+        if let Ref::Extern(e) = self {
+            Some(e.as_ref())
+        } else {
+            None
+        }
     }
 
     pub(crate) fn matches(&self, ty: RefType) -> bool {
-        let kind = matches!((self, ty.heap_type), (Ref::Extern(_), HeapType::Extern) | (Ref::Func(_), HeapType::Func | HeapType::Concrete(_)));
+        let kind = matches!(
+            (self, ty.heap_type),
+            (Ref::Extern(_), HeapType::Extern)
+                | (Ref::Func(_), HeapType::Func | HeapType::Concrete(_))
+        );
         kind && (ty.nullable || !self.is_null())
     }
 
@@ -191,10 +212,18 @@ impl Ref {
         let address = entry.checked_sub(1);
         if ty.heap_type == HeapType::Extern {
             let index = address.filter(|index| (*index as usize) < store.externs.len());
-            Ref::Extern(index.map(|index| ExternRef { store: store.id, index }))
+            Ref::Extern(index.map(|index| ExternRef {
+                store: store.id,
+                index,
+            }))
         } else {
-            let addr = address.map(sheave_interp::FuncAddr).filter(|addr| store.vm.func_type(*addr).is_some());
-            Ref::Func(addr.map(|addr| Func { store: store.id, addr }))
+            let addr = address
+                .map(sheave_interp::FuncAddr)
+                .filter(|addr| store.vm.func_type(*addr).is_some());
+            Ref::Func(addr.map(|addr| Func {
+                store: store.id,
+                addr,
+            }))
         }
     }
 }

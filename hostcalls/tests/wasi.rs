@@ -22,7 +22,10 @@ fn compile(name: &str, into: &TempDir) -> Option<Vec<u8>> {
     match clang {
         Ok(o) if o.status.success() => Some(std::fs::read(out).unwrap()),
         Ok(o) => {
-            eprintln!("skipped: clang can't compile for wasm32-wasi: {}", String::from_utf8_lossy(&o.stderr));
+            eprintln!(
+                "skipped: clang can't compile for wasm32-wasi: {}",
+                String::from_utf8_lossy(&o.stderr)
+            );
             None
         }
         Err(e) => {
@@ -40,14 +43,26 @@ struct Run {
 }
 
 fn run(wasm: &[u8], config: &Config, root: &Path, ctx: impl FnOnce(&mut WasiCtxBuilder)) -> Run {
-    let (out, err) = (MemoryOutputPipe::new(1 << 20), MemoryOutputPipe::new(1 << 20));
+    let (out, err) = (
+        MemoryOutputPipe::new(1 << 20),
+        MemoryOutputPipe::new(1 << 20),
+    );
     let mut builder = WasiCtxBuilder::new();
-    builder.stdout(out.clone()).stderr(err.clone()).arg("program");
-    builder.preopened_dir(root, "/", DirPerms::all(), FilePerms::all()).unwrap();
+    builder
+        .stdout(out.clone())
+        .stderr(err.clone())
+        .arg("program");
+    builder
+        .preopened_dir(root, "/", DirPerms::all(), FilePerms::all())
+        .unwrap();
     ctx(&mut builder);
     let result = start(wasm, config, builder.build());
     let text = |pipe: MemoryOutputPipe| String::from_utf8(pipe.contents()).unwrap();
-    Run { stdout: text(out), stderr: text(err), result }
+    Run {
+        stdout: text(out),
+        stderr: text(err),
+        result,
+    }
 }
 
 fn start(wasm: &[u8], config: &Config, ctx: WasiCtx) -> Result<()> {
@@ -57,14 +72,21 @@ fn start(wasm: &[u8], config: &Config, ctx: WasiCtx) -> Result<()> {
     wasi::add_to_linker(&mut linker, |ctx: &mut WasiCtx| ctx)?;
     let mut store = Store::new(&engine, ctx);
     let instance = linker.instantiate(&mut store, &module)?;
-    instance.get_typed_func::<(), ()>(&mut store, "_start")?.call(&mut store, ())
+    instance
+        .get_typed_func::<(), ()>(&mut store, "_start")?
+        .call(&mut store, ())
 }
 
 /// On each executor that there is.
 fn each(name: &str, check: impl Fn(&[u8], &Config, &Path)) {
     let tmp = tempfile::tempdir().unwrap();
-    let Some(wasm) = compile(name, &tmp) else { return };
-    for executor in [Executor::Threaded, Executor::Portable].into_iter().filter(|e| e.available()) {
+    let Some(wasm) = compile(name, &tmp) else {
+        return;
+    };
+    for executor in [Executor::Threaded, Executor::Portable]
+        .into_iter()
+        .filter(|e| e.available())
+    {
         let root = tempfile::tempdir().unwrap();
         let mut config = Config::new();
         config.executor(executor);
@@ -76,9 +98,18 @@ fn each(name: &str, check: impl Fn(&[u8], &Config, &Path)) {
 fn files() {
     each("files", |wasm, config, root| {
         let run = run(wasm, config, root, |_| {});
-        assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("files ok\n", ""));
+        assert_eq!(
+            (run.stdout.as_str(), run.stderr.as_str()),
+            ("files ok\n", "")
+        );
         run.result.unwrap();
-        assert_eq!(std::fs::read_to_string(root.join("text.txt")).unwrap().lines().count(), 10_000);
+        assert_eq!(
+            std::fs::read_to_string(root.join("text.txt"))
+                .unwrap()
+                .lines()
+                .count(),
+            10_000
+        );
     });
 }
 
@@ -86,7 +117,10 @@ fn files() {
 fn dirs() {
     each("dirs", |wasm, config, root| {
         let run = run(wasm, config, root, |_| {});
-        assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("dirs ok\n", ""));
+        assert_eq!(
+            (run.stdout.as_str(), run.stderr.as_str()),
+            ("dirs ok\n", "")
+        );
         run.result.unwrap();
         assert_eq!(std::fs::read_dir(root).unwrap().count(), 0);
     });
@@ -96,10 +130,15 @@ fn dirs() {
 fn process() {
     each("process", |wasm, config, root| {
         let run = run(wasm, config, root, |b| {
-            b.args(&["a b", ""]).env("KEY", "value").stdin(MemoryInputPipe::new("one\ntwo\n"));
+            b.args(&["a b", ""])
+                .env("KEY", "value")
+                .stdin(MemoryInputPipe::new("one\ntwo\n"));
         });
         let expected = "arg 0: program\narg 1: a b\narg 2: \nKEY=value NONE=0\nin: one\nin: two\nno newline at the end";
-        assert_eq!((run.stdout.as_str(), run.stderr.as_str()), (expected, "to stderr\n"));
+        assert_eq!(
+            (run.stdout.as_str(), run.stderr.as_str()),
+            (expected, "to stderr\n")
+        );
         assert_eq!(run.result.unwrap_err().downcast_ref(), Some(&I32Exit(42)));
     });
 }
@@ -109,7 +148,10 @@ fn nothing_is_lost_in_a_trap() {
     each("trap", |wasm, config, root| {
         let run = run(wasm, config, root, |_| {});
         assert_eq!(run.stdout, "before");
-        assert_eq!(run.result.unwrap_err().downcast_ref(), Some(&Trap::Unreachable));
+        assert_eq!(
+            run.result.unwrap_err().downcast_ref(),
+            Some(&Trap::Unreachable)
+        );
     });
 }
 
@@ -137,8 +179,16 @@ fn without_a_memory() -> Result<()> {
     let wat = r#"(module
         (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
         (func (export "_start") (drop (call $yield))))"#;
-    let error = start(wat.as_bytes(), &Config::new(), WasiCtxBuilder::new().build()).unwrap_err();
-    assert!(format!("{error:?}").contains("exports no memory"), "{error:?}");
+    let error = start(
+        wat.as_bytes(),
+        &Config::new(),
+        WasiCtxBuilder::new().build(),
+    )
+    .unwrap_err();
+    assert!(
+        format!("{error:?}").contains("exports no memory"),
+        "{error:?}"
+    );
     Ok(())
 }
 
@@ -167,7 +217,10 @@ fn a_sleeping_guest_can_be_interrupted() -> Result<()> {
         handle.interrupt();
     });
     let instance = linker.instantiate(&mut store, &module)?;
-    let error = instance.get_typed_func::<(), ()>(&mut store, "_start")?.call(&mut store, ()).unwrap_err();
+    let error = instance
+        .get_typed_func::<(), ()>(&mut store, "_start")?
+        .call(&mut store, ())
+        .unwrap_err();
     assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
     assert!(start.elapsed() < Duration::from_secs(20));
     timer.join().unwrap();

@@ -1,7 +1,9 @@
 //! Calls in both directions: typed, untyped, of many types.
 
 use super::{instance, on_both};
-use sheave_hostcalls::{Caller, Engine, Func, FuncType, Instance, Linker, Module, Store, Val, ValType};
+use sheave_hostcalls::{
+    Caller, Engine, Func, FuncType, Instance, Linker, Module, Store, Val, ValType,
+};
 
 #[test]
 fn typed_calls_pass_every_number_type() {
@@ -11,21 +13,42 @@ fn typed_calls_pass_every_number_type() {
             r#"(module (func (export "f") (param i32 i64 f32 f64) (result f64 f32 i64 i32)
                 (local.get 3) (local.get 2) (local.get 1) (local.get 0)))"#,
         );
-        let f = i.get_typed_func::<(i32, i64, f32, f64), (f64, f32, i64, i32)>(&mut store, "f").unwrap();
-        assert_eq!(f.call(&mut store, (-1, i64::MIN, 0.5, -2.0)).unwrap(), (-2.0, 0.5, i64::MIN, -1));
-        let f = i.get_typed_func::<(u32, u64, f32, f64), (f64, f32, u64, u32)>(&mut store, "f").unwrap();
-        assert_eq!(f.call(&mut store, (u32::MAX, u64::MAX, 0.0, 0.0)).unwrap(), (0.0, 0.0, u64::MAX, u32::MAX));
+        let f = i
+            .get_typed_func::<(i32, i64, f32, f64), (f64, f32, i64, i32)>(&mut store, "f")
+            .unwrap();
+        assert_eq!(
+            f.call(&mut store, (-1, i64::MIN, 0.5, -2.0)).unwrap(),
+            (-2.0, 0.5, i64::MIN, -1)
+        );
+        let f = i
+            .get_typed_func::<(u32, u64, f32, f64), (f64, f32, u64, u32)>(&mut store, "f")
+            .unwrap();
+        assert_eq!(
+            f.call(&mut store, (u32::MAX, u64::MAX, 0.0, 0.0)).unwrap(),
+            (0.0, 0.0, u64::MAX, u32::MAX)
+        );
     });
 }
 
 #[test]
 fn nan_payloads_pass_untouched() {
     on_both(|engine| {
-        let (mut store, i) = instance(engine, r#"(module (func (export "f") (param f32 f64) (result f32 f64) (local.get 0) (local.get 1)))"#);
+        let (mut store, i) = instance(
+            engine,
+            r#"(module (func (export "f") (param f32 f64) (result f32 f64) (local.get 0) (local.get 1)))"#,
+        );
         let f = i.get_func(&mut store, "f").unwrap();
         let mut out = [Val::I32(0), Val::I32(0)];
-        f.call(&mut store, &[Val::F32(0x7fa0_0001), Val::F64(0xfff4_0000_0000_0001)], &mut out).unwrap();
-        assert!(matches!(out, [Val::F32(0x7fa0_0001), Val::F64(0xfff4_0000_0000_0001)]));
+        f.call(
+            &mut store,
+            &[Val::F32(0x7fa0_0001), Val::F64(0xfff4_0000_0000_0001)],
+            &mut out,
+        )
+        .unwrap();
+        assert!(matches!(
+            out,
+            [Val::F32(0x7fa0_0001), Val::F64(0xfff4_0000_0000_0001)]
+        ));
     });
 }
 
@@ -42,7 +65,24 @@ fn sixteen_parameters_and_results_pass_both_ways() {
             ),
         )
         .unwrap();
-        type Many = (i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64);
+        type Many = (
+            i64,
+            i64,
+            i64,
+            i64,
+            i64,
+            i64,
+            i64,
+            i64,
+            i64,
+            i64,
+            i64,
+            i64,
+            i64,
+            i64,
+            i64,
+            i64,
+        );
         let mut store = Store::new(engine, ());
         #[rustfmt::skip]
         let rotate = Func::wrap(&mut store, |a: i64, b: i64, c: i64, d: i64, e: i64, f: i64, g: i64, h: i64, i: i64, j: i64, k: i64, l: i64, m: i64, n: i64, o: i64, p: i64| -> Many {
@@ -50,9 +90,17 @@ fn sixteen_parameters_and_results_pass_both_ways() {
         });
         let i = Instance::new(&mut store, &module, &[rotate.into()]).unwrap();
         let f = i.get_typed_func::<Many, Many>(&mut store, "f").unwrap();
-        let r = f.call(&mut store, (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)).unwrap();
+        let r = f
+            .call(
+                &mut store,
+                (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16),
+            )
+            .unwrap();
         let (p, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o) = r;
-        assert_eq!([p, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o], [16, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
+        assert_eq!(
+            [p, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o],
+            [16, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]
+        );
     });
 }
 
@@ -71,11 +119,17 @@ fn more_results_than_parameters_and_more_parameters_than_results() {
         )
         .unwrap();
         let mut linker = Linker::new(engine);
-        linker.func_wrap("", "few", |a: i32, b: i32, c: i32| a + b * 10 + c * 100).unwrap();
-        linker.func_wrap("", "many", |a: i32| (a, a + 1, a + 2)).unwrap();
+        linker
+            .func_wrap("", "few", |a: i32, b: i32, c: i32| a + b * 10 + c * 100)
+            .unwrap();
+        linker
+            .func_wrap("", "many", |a: i32| (a, a + 1, a + 2))
+            .unwrap();
         let mut store = Store::new(engine, ());
         let i = linker.instantiate(&mut store, &module).unwrap();
-        let f = i.get_typed_func::<i32, (i32, i32)>(&mut store, "f").unwrap();
+        let f = i
+            .get_typed_func::<i32, (i32, i32)>(&mut store, "f")
+            .unwrap();
         assert_eq!(f.call(&mut store, 1).unwrap(), (321, 100));
     });
 }
@@ -96,14 +150,23 @@ fn tail_calls_of_host_functions_return_to_the_caller() {
         linker.func_wrap("", "three", |a: i32| (a, a, a)).unwrap();
         let mut store = Store::new(engine, ());
         let i = linker.instantiate(&mut store, &module).unwrap();
-        assert_eq!(i.get_typed_func::<i32, i32>(&mut store, "f").unwrap().call(&mut store, 5).unwrap(), 15);
+        assert_eq!(
+            i.get_typed_func::<i32, i32>(&mut store, "f")
+                .unwrap()
+                .call(&mut store, 5)
+                .unwrap(),
+            15
+        );
     });
 }
 
 #[test]
 fn a_typed_view_of_another_type_is_refused() {
     let engine = Engine::default();
-    let (mut store, i) = instance(&engine, r#"(module (func (export "f") (param i32) (result i64) (i64.const 0)))"#);
+    let (mut store, i) = instance(
+        &engine,
+        r#"(module (func (export "f") (param i32) (result i64) (i64.const 0)))"#,
+    );
     assert!(i.get_typed_func::<i32, i64>(&mut store, "f").is_ok());
     assert!(i.get_typed_func::<(i32,), (i64,)>(&mut store, "f").is_ok());
     for error in [
@@ -121,7 +184,10 @@ fn a_typed_view_of_another_type_is_refused() {
 #[test]
 fn untyped_calls_check_number_and_types() {
     on_both(|engine| {
-        let (mut store, i) = instance(engine, r#"(module (func (export "f") (param i32) (result i32) (local.get 0)))"#);
+        let (mut store, i) = instance(
+            engine,
+            r#"(module (func (export "f") (param i32) (result i32) (local.get 0)))"#,
+        );
         let f = i.get_func(&mut store, "f").unwrap();
         let mut out = [Val::F64(0)];
         assert!(f.call(&mut store, &[], &mut out).is_err());
@@ -142,7 +208,11 @@ fn untyped_host_functions_see_arguments_and_set_results() {
         )
         .unwrap();
         let mut store = Store::new(engine, 0);
-        let ty = FuncType::new(engine, [ValType::I32, ValType::F64], [ValType::F64, ValType::I32]);
+        let ty = FuncType::new(
+            engine,
+            [ValType::I32, ValType::F64],
+            [ValType::F64, ValType::I32],
+        );
         let f = Func::new(&mut store, ty, |mut caller: Caller<'_, i32>, args, out| {
             *caller.data_mut() += 1;
             assert!(matches!(out, [Val::F64(0), Val::I32(0)]));
@@ -180,7 +250,11 @@ fn a_call_through_a_table_finds_host_functions_and_other_instances() {
         linker.module(&mut store, "owner", &owner).unwrap();
         let host = Func::wrap(&mut store, || 8);
         let wrong = Func::wrap(&mut store, || 8_i64);
-        let table = linker.get(&mut store, "owner", "t").unwrap().into_table().unwrap();
+        let table = linker
+            .get(&mut store, "owner", "t")
+            .unwrap()
+            .into_table()
+            .unwrap();
         table.set(&mut store, 1, host.into()).unwrap();
         table.set(&mut store, 2, wrong.into()).unwrap();
         let user = Module::new(
@@ -194,8 +268,15 @@ fn a_call_through_a_table_finds_host_functions_and_other_instances() {
         assert_eq!(f.call(&mut store, 0).unwrap(), 7);
         assert_eq!(f.call(&mut store, 1).unwrap(), 8);
         use sheave_hostcalls::Trap;
-        for (index, trap) in [(2, Trap::BadSignature), (3, Trap::IndirectCallToNull), (4, Trap::TableOutOfBounds)] {
-            assert_eq!(f.call(&mut store, index).unwrap_err().downcast_ref(), Some(&trap));
+        for (index, trap) in [
+            (2, Trap::BadSignature),
+            (3, Trap::IndirectCallToNull),
+            (4, Trap::TableOutOfBounds),
+        ] {
+            assert_eq!(
+                f.call(&mut store, index).unwrap_err().downcast_ref(),
+                Some(&trap)
+            );
         }
     });
 }

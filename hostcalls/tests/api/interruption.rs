@@ -22,9 +22,15 @@ fn fuel_runs_out_and_can_be_filled_up() {
         let (mut store, i) = instance(engine, LOOP);
         let forever = i.get_typed_func::<(), ()>(&mut store, "forever").unwrap();
         let count = i.get_typed_func::<i32, i32>(&mut store, "count").unwrap();
-        assert_eq!(count.call(&mut store, 1).unwrap_err().downcast_ref(), Some(&Trap::OutOfFuel));
+        assert_eq!(
+            count.call(&mut store, 1).unwrap_err().downcast_ref(),
+            Some(&Trap::OutOfFuel)
+        );
         store.set_fuel(10_000).unwrap();
-        assert_eq!(forever.call(&mut store, ()).unwrap_err().downcast_ref(), Some(&Trap::OutOfFuel));
+        assert_eq!(
+            forever.call(&mut store, ()).unwrap_err().downcast_ref(),
+            Some(&Trap::OutOfFuel)
+        );
         assert!(store.get_fuel().unwrap() < 10);
         store.set_fuel(10_000).unwrap();
         assert_eq!(count.call(&mut store, 100).unwrap(), 100);
@@ -39,8 +45,12 @@ fn both_executors_use_the_same_fuel() {
     on_both_with(fuel, |engine| {
         let (mut store, i) = instance(engine, LOOP);
         store.set_fuel(1 << 40).unwrap();
-        i.get_typed_func::<i32, i32>(&mut store, "count").unwrap().call(&mut store, 1234).unwrap();
-        used.borrow_mut().push((1 << 40) - store.get_fuel().unwrap());
+        i.get_typed_func::<i32, i32>(&mut store, "count")
+            .unwrap()
+            .call(&mut store, 1234)
+            .unwrap();
+        used.borrow_mut()
+            .push((1 << 40) - store.get_fuel().unwrap());
     });
     let used = used.into_inner();
     assert!(used.iter().all(|u| *u == used[0]), "{used:?}");
@@ -63,11 +73,18 @@ fn a_host_function_sees_and_sets_fuel() {
                 caller.set_fuel(left + 1000)
             })
             .unwrap();
-        let module = Module::new(engine, r#"(module (import "" "refuel" (func $f)) (func (export "f") (call $f) (nop)))"#).unwrap();
+        let module = Module::new(
+            engine,
+            r#"(module (import "" "refuel" (func $f)) (func (export "f") (call $f) (nop)))"#,
+        )
+        .unwrap();
         let mut store = Store::new(engine, ());
         let i = linker.instantiate(&mut store, &module).unwrap();
         store.set_fuel(100).unwrap();
-        i.get_typed_func::<(), ()>(&mut store, "f").unwrap().call(&mut store, ()).unwrap();
+        i.get_typed_func::<(), ()>(&mut store, "f")
+            .unwrap()
+            .call(&mut store, ())
+            .unwrap();
         assert!((1000..1100).contains(&store.get_fuel().unwrap()));
     });
 }
@@ -94,7 +111,13 @@ fn a_tight_loop_is_interrupted_from_another_thread() {
         // Far less on an idle machine.
         assert!(took < Duration::from_secs(2), "{took:?}");
         // One interruption ends one call.
-        assert_eq!(i.get_typed_func::<i32, i32>(&mut store, "count").unwrap().call(&mut store, 10).unwrap(), 10);
+        assert_eq!(
+            i.get_typed_func::<i32, i32>(&mut store, "count")
+                .unwrap()
+                .call(&mut store, 10)
+                .unwrap(),
+            10
+        );
     });
 }
 
@@ -104,7 +127,10 @@ fn an_interruption_before_a_call_ends_that_call() {
         let (mut store, i) = instance(engine, LOOP);
         let count = i.get_typed_func::<i32, i32>(&mut store, "count").unwrap();
         store.interrupt_handle().interrupt();
-        assert_eq!(count.call(&mut store, 10).unwrap_err().downcast_ref(), Some(&Trap::Interrupt));
+        assert_eq!(
+            count.call(&mut store, 10).unwrap_err().downcast_ref(),
+            Some(&Trap::Interrupt)
+        );
         assert_eq!(count.call(&mut store, 10).unwrap(), 10);
     });
 }
@@ -122,7 +148,10 @@ fn epochs_end_what_is_past_its_deadline() {
         engine.increment_epoch();
         assert_eq!(count.call(&mut store, 10).unwrap(), 10);
         engine.increment_epoch();
-        assert_eq!(count.call(&mut store, 10).unwrap_err().downcast_ref(), Some(&Trap::Interrupt));
+        assert_eq!(
+            count.call(&mut store, 10).unwrap_err().downcast_ref(),
+            Some(&Trap::Interrupt)
+        );
         store.set_epoch_deadline(1);
         assert_eq!(count.call(&mut store, 10).unwrap(), 10);
         let clock = engine.clone();
@@ -131,7 +160,10 @@ fn epochs_end_what_is_past_its_deadline() {
             clock.increment_epoch();
         });
         let forever = i.get_typed_func::<(), ()>(&mut store, "forever").unwrap();
-        assert_eq!(forever.call(&mut store, ()).unwrap_err().downcast_ref(), Some(&Trap::Interrupt));
+        assert_eq!(
+            forever.call(&mut store, ()).unwrap_err().downcast_ref(),
+            Some(&Trap::Interrupt)
+        );
         thread.join().unwrap();
     });
 }

@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{on_both, on_both_with};
 use sheave_hostcalls::{
-    Error, Instance, Memory, MemoryType, Module, Ref, RefType, ResourceLimiter, Result, Store, StoreLimits, StoreLimitsBuilder, Table, TableType, Trap,
-    bail,
+    Error, Instance, Memory, MemoryType, Module, Ref, RefType, ResourceLimiter, Result, Store,
+    StoreLimits, StoreLimitsBuilder, Table, TableType, Trap, bail,
 };
 
 const GROWS: &str = r#"(module (memory (export "m") 1) (table (export "t") 1 funcref)
@@ -16,7 +16,13 @@ const GROWS: &str = r#"(module (memory (export "m") 1) (table (export "t") 1 fun
 fn growth_stops_at_the_limits() {
     on_both(|engine| {
         let module = Module::new(engine, GROWS).unwrap();
-        let mut store = Store::new(engine, StoreLimitsBuilder::new().memory_size(3 << 16).table_elements(5).build());
+        let mut store = Store::new(
+            engine,
+            StoreLimitsBuilder::new()
+                .memory_size(3 << 16)
+                .table_elements(5)
+                .build(),
+        );
         store.limiter(|limits| limits);
         let i = Instance::new(&mut store, &module, &[]).unwrap();
         let memory = i.get_typed_func::<i32, i32>(&mut store, "memory").unwrap();
@@ -26,13 +32,30 @@ fn growth_stops_at_the_limits() {
         assert_eq!(memory.call(&mut store, 0).unwrap(), 3);
         assert_eq!(table.call(&mut store, 4).unwrap(), 1);
         assert_eq!(table.call(&mut store, 1).unwrap(), -1);
-        assert!(i.get_memory(&mut store, "m").unwrap().grow(&mut store, 1).is_err());
-        assert!(i.get_table(&mut store, "t").unwrap().grow(&mut store, 1, Ref::Func(None)).is_err());
+        assert!(
+            i.get_memory(&mut store, "m")
+                .unwrap()
+                .grow(&mut store, 1)
+                .is_err()
+        );
+        assert!(
+            i.get_table(&mut store, "t")
+                .unwrap()
+                .grow(&mut store, 1, Ref::Func(None))
+                .is_err()
+        );
         // The first sizes count too.
         let big = Module::new(engine, "(module (memory 4))").unwrap();
         assert!(Instance::new(&mut store, &big, &[]).is_err());
         assert!(Memory::new(&mut store, MemoryType::new(4, None)).is_err());
-        assert!(Table::new(&mut store, TableType::new(RefType::FUNCREF, 6, None), Ref::Func(None)).is_err());
+        assert!(
+            Table::new(
+                &mut store,
+                TableType::new(RefType::FUNCREF, 6, None),
+                Ref::Func(None)
+            )
+            .is_err()
+        );
     });
 }
 
@@ -40,18 +63,34 @@ fn growth_stops_at_the_limits() {
 fn a_growth_failure_can_end_the_guest() {
     on_both(|engine| {
         let module = Module::new(engine, GROWS).unwrap();
-        let limits = StoreLimitsBuilder::new().memory_size(1 << 16).table_elements(1).trap_on_grow_failure(true).build();
+        let limits = StoreLimitsBuilder::new()
+            .memory_size(1 << 16)
+            .table_elements(1)
+            .trap_on_grow_failure(true)
+            .build();
         let mut store = Store::new(engine, limits);
         store.limiter(|limits| limits);
         let i = Instance::new(&mut store, &module, &[]).unwrap();
         for name in ["memory", "table"] {
             let f = i.get_typed_func::<i32, i32>(&mut store, name).unwrap();
             let error = f.call(&mut store, 1).unwrap_err();
-            assert!(format!("{error:#}").contains("forcing trap when growing"), "{error:#}");
+            assert!(
+                format!("{error:#}").contains("forcing trap when growing"),
+                "{error:#}"
+            );
             assert!(f.call(&mut store, 0).is_ok());
         }
-        let error = i.get_memory(&mut store, "m").unwrap().grow(&mut store, 1).unwrap_err();
-        assert!(error.to_string().contains("forcing trap when growing memory to 131072 bytes"), "{error}");
+        let error = i
+            .get_memory(&mut store, "m")
+            .unwrap()
+            .grow(&mut store, 1)
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("forcing trap when growing memory to 131072 bytes"),
+            "{error}"
+        );
     });
 }
 
@@ -59,9 +98,21 @@ fn a_growth_failure_can_end_the_guest() {
 fn counts_of_instances_tables_and_memories_are_limited() {
     on_both(|engine| {
         let cases: [(StoreLimits, &str, &str); 3] = [
-            (StoreLimitsBuilder::new().instances(2).build(), "(module)", "instance count too high at 3"),
-            (StoreLimitsBuilder::new().tables(2).build(), "(module (table 0 funcref))", "table count too high at 3"),
-            (StoreLimitsBuilder::new().memories(2).build(), "(module (memory 0))", "memory count too high at 3"),
+            (
+                StoreLimitsBuilder::new().instances(2).build(),
+                "(module)",
+                "instance count too high at 3",
+            ),
+            (
+                StoreLimitsBuilder::new().tables(2).build(),
+                "(module (table 0 funcref))",
+                "table count too high at 3",
+            ),
+            (
+                StoreLimitsBuilder::new().memories(2).build(),
+                "(module (memory 0))",
+                "memory count too high at 3",
+            ),
         ];
         for (limits, wat, message) in cases {
             let module = Module::new(engine, wat).unwrap();
@@ -70,7 +121,10 @@ fn counts_of_instances_tables_and_memories_are_limited() {
             Instance::new(&mut store, &module, &[]).unwrap();
             Instance::new(&mut store, &module, &[]).unwrap();
             let error = Instance::new(&mut store, &module, &[]).unwrap_err();
-            assert_eq!(error.to_string(), format!("resource limit exceeded: {message}"));
+            assert_eq!(
+                error.to_string(),
+                format!("resource limit exceeded: {message}")
+            );
         }
     });
 }
@@ -84,7 +138,12 @@ struct Nosy {
 }
 
 impl ResourceLimiter for Nosy {
-    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<bool> {
         self.asked.push((current, desired, maximum));
         if self.error {
             bail!("no more");
@@ -108,9 +167,15 @@ fn a_limiter_sees_sizes_and_its_errors_and_panics_pass() {
         let f = i.get_typed_func::<i32, i32>(&mut store, "f").unwrap();
         f.call(&mut store, 2).unwrap();
         let page = 1 << 16;
-        assert_eq!(store.data().asked, [(0, page, Some(9 * page)), (page, 3 * page, Some(9 * page))]);
+        assert_eq!(
+            store.data().asked,
+            [(0, page, Some(9 * page)), (page, 3 * page, Some(9 * page))]
+        );
         store.data_mut().error = true;
-        assert_eq!(f.call(&mut store, 1).unwrap_err().root_cause().to_string(), "no more");
+        assert_eq!(
+            f.call(&mut store, 1).unwrap_err().root_cause().to_string(),
+            "no more"
+        );
         store.data_mut().error = false;
         store.data_mut().panic = true;
         let payload = catch_unwind(AssertUnwindSafe(|| f.call(&mut store, 1))).unwrap_err();
@@ -163,9 +228,17 @@ fn the_stack_limit_is_in_bytes() {
         .unwrap();
         let mut store = Store::new(&engine, ());
         let i = Instance::new(&mut store, &module, &[]).unwrap();
-        let error = i.get_typed_func::<(), ()>(&mut store, "f").unwrap().call(&mut store, ()).unwrap_err();
+        let error = i
+            .get_typed_func::<(), ()>(&mut store, "f")
+            .unwrap()
+            .call(&mut store, ())
+            .unwrap_err();
         assert_eq!(error.downcast_ref::<Trap>(), Some(&Trap::StackOverflow));
-        let depth = i.get_global(&mut store, "depth").unwrap().get(&mut store).unwrap_i32();
+        let depth = i
+            .get_global(&mut store, "depth")
+            .unwrap()
+            .get(&mut store)
+            .unwrap_i32();
         assert!(depth as usize * 8 <= bytes);
         depths.push(depth);
     }

@@ -14,15 +14,31 @@ fn a_module_describes_itself() {
     let import = module.imports().next().unwrap();
     assert_eq!((import.module(), import.name()), ("a", "b"));
     assert_eq!(import.ty().unwrap_func().params().len(), 1);
-    assert!(matches!(module.get_export("m"), Some(ExternType::Memory(_))));
-    assert_eq!(module.exports().map(|e| e.name().to_string()).collect::<Vec<_>>(), ["m", "f", "init"]);
+    assert!(matches!(
+        module.get_export("m"),
+        Some(ExternType::Memory(_))
+    ));
+    assert_eq!(
+        module
+            .exports()
+            .map(|e| e.name().to_string())
+            .collect::<Vec<_>>(),
+        ["m", "f", "init"]
+    );
     assert_eq!(module.func_name(1), Some("f"));
 }
 
 #[test]
 fn what_is_no_module_is_refused_with_a_reason() {
     let engine = Engine::default();
-    for bytes in [&b""[..], b"\0asm", b"\0asm\x02\0\0\0", b"(module (func (i32.const)))", b"hello", b"\xff\xff\xff\xff"] {
+    for bytes in [
+        &b""[..],
+        b"\0asm",
+        b"\0asm\x02\0\0\0",
+        b"(module (func (i32.const)))",
+        b"hello",
+        b"\xff\xff\xff\xff",
+    ] {
         let error = Module::new(&engine, bytes).unwrap_err();
         assert!(!error.to_string().is_empty());
     }
@@ -36,11 +52,23 @@ fn what_is_no_module_is_refused_with_a_reason() {
 fn features_can_be_switched_off() {
     type Switch = fn(&mut Config, bool) -> &mut Config;
     let off: [(Switch, &str); 5] = [
-        (Config::wasm_multi_value, "(module (func (result i32 i32) (i32.const 1) (i32.const 2)))"),
-        (Config::wasm_tail_call, "(module (func $f (return_call $f)))"),
+        (
+            Config::wasm_multi_value,
+            "(module (func (result i32 i32) (i32.const 1) (i32.const 2)))",
+        ),
+        (
+            Config::wasm_tail_call,
+            "(module (func $f (return_call $f)))",
+        ),
         (Config::wasm_multi_memory, "(module (memory 1) (memory 1))"),
-        (Config::wasm_bulk_memory, "(module (memory 1) (func (memory.fill (i32.const 0) (i32.const 0) (i32.const 0))))"),
-        (Config::wasm_extended_const, "(module (global i32 (i32.add (i32.const 1) (i32.const 2))))"),
+        (
+            Config::wasm_bulk_memory,
+            "(module (memory 1) (func (memory.fill (i32.const 0) (i32.const 0) (i32.const 0))))",
+        ),
+        (
+            Config::wasm_extended_const,
+            "(module (global i32 (i32.add (i32.const 1) (i32.const 2))))",
+        ),
     ];
     for (switch, wat) in off {
         assert!(Module::new(&Engine::default(), wat).is_ok(), "{wat}");
@@ -55,8 +83,17 @@ fn run(engine: &Engine, module: &Module) {
     let mut store = Store::new(engine, ());
     let b = sheave_hostcalls::Func::wrap(&mut store, |_: i32| {});
     let i = Instance::new(&mut store, module, &[b.into()]).unwrap();
-    assert_eq!(i.get_typed_func::<(), i32>(&mut store, "f").unwrap().call(&mut store, ()).unwrap(), i32::from(b'b'));
-    i.get_typed_func::<(), ()>(&mut store, "init").unwrap().call(&mut store, ()).unwrap();
+    assert_eq!(
+        i.get_typed_func::<(), i32>(&mut store, "f")
+            .unwrap()
+            .call(&mut store, ())
+            .unwrap(),
+        i32::from(b'b')
+    );
+    i.get_typed_func::<(), ()>(&mut store, "init")
+        .unwrap()
+        .call(&mut store, ())
+        .unwrap();
     let memory = i.get_memory(&mut store, "m").unwrap();
     assert_eq!(&memory.data(&store)[100..107], b"passive");
 }
@@ -83,11 +120,21 @@ fn images_run_like_their_modules() {
 
 #[test]
 fn eager_and_lazy_translation_give_the_same_answers() {
-    for (lazy, lazy_validation, parallel) in [(false, false, false), (false, false, true), (true, false, true), (true, true, false)] {
+    for (lazy, lazy_validation, parallel) in [
+        (false, false, false),
+        (false, false, true),
+        (true, false, true),
+        (true, true, false),
+    ] {
         let settings = |config: &mut Config| {
-            config.lazy_translation(lazy).lazy_validation(lazy_validation).parallel_compilation(parallel);
+            config
+                .lazy_translation(lazy)
+                .lazy_validation(lazy_validation)
+                .parallel_compilation(parallel);
         };
-        on_both_with(settings, |engine| run(engine, &Module::new(engine, WAT).unwrap()));
+        on_both_with(settings, |engine| {
+            run(engine, &Module::new(engine, WAT).unwrap())
+        });
     }
 }
 
@@ -108,7 +155,10 @@ fn files_are_read_in_both_formats() {
 #[test]
 fn a_module_may_outlive_its_store_and_the_other_way_round() {
     let engine = Engine::default();
-    let (mut store, i) = instance(&engine, r#"(module (func (export "f") (result i32) (i32.const 4)))"#);
+    let (mut store, i) = instance(
+        &engine,
+        r#"(module (func (export "f") (result i32) (i32.const 4)))"#,
+    );
     let f = i.get_typed_func::<(), i32>(&mut store, "f").unwrap();
     drop(engine);
     assert_eq!(f.call(&mut store, ()).unwrap(), 4);
@@ -116,5 +166,11 @@ fn a_module_may_outlive_its_store_and_the_other_way_round() {
     drop(store);
     let mut store = Store::new(module.engine(), ());
     let i = Instance::new(&mut store, &module, &[]).unwrap();
-    assert_eq!(i.get_typed_func::<(), i32>(&mut store, "f").unwrap().call(&mut store, ()).unwrap(), 4);
+    assert_eq!(
+        i.get_typed_func::<(), i32>(&mut store, "f")
+            .unwrap()
+            .call(&mut store, ())
+            .unwrap(),
+        4
+    );
 }

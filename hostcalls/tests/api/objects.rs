@@ -2,8 +2,8 @@
 
 use super::{instance, on_both};
 use sheave_hostcalls::{
-    Caller, Engine, Extern, ExternRef, Func, Global, GlobalType, Linker, Memory, MemoryType, Module, Mutability, Ref, RefType, Store, Table, TableType,
-    Val, ValType,
+    Caller, Engine, Extern, ExternRef, Func, Global, GlobalType, Linker, Memory, MemoryType,
+    Module, Mutability, Ref, RefType, Store, Table, TableType, Val, ValType,
 };
 
 #[test]
@@ -45,14 +45,34 @@ fn a_memory_has_at_most_four_gibibytes() {
 #[test]
 fn globals_keep_their_type() {
     let mut store = Store::new(&Engine::default(), ());
-    let global = Global::new(&mut store, GlobalType::new(ValType::F32, Mutability::Var), Val::from(1.5_f32)).unwrap();
+    let global = Global::new(
+        &mut store,
+        GlobalType::new(ValType::F32, Mutability::Var),
+        Val::from(1.5_f32),
+    )
+    .unwrap();
     global.set(&mut store, Val::from(2.5_f32)).unwrap();
     assert!(global.set(&mut store, Val::I32(1)).is_err());
     assert_eq!(global.get(&mut store).f32(), Some(2.5));
-    let constant = Global::new(&mut store, GlobalType::new(ValType::I64, Mutability::Const), Val::I64(1)).unwrap();
+    let constant = Global::new(
+        &mut store,
+        GlobalType::new(ValType::I64, Mutability::Const),
+        Val::I64(1),
+    )
+    .unwrap();
     assert!(constant.set(&mut store, Val::I64(2)).is_err());
-    assert_eq!(constant.ty(&store), GlobalType::new(ValType::I64, Mutability::Const));
-    assert!(Global::new(&mut store, GlobalType::new(ValType::I64, Mutability::Const), Val::I32(1)).is_err());
+    assert_eq!(
+        constant.ty(&store),
+        GlobalType::new(ValType::I64, Mutability::Const)
+    );
+    assert!(
+        Global::new(
+            &mut store,
+            GlobalType::new(ValType::I64, Mutability::Const),
+            Val::I32(1)
+        )
+        .is_err()
+    );
 }
 
 #[test]
@@ -60,7 +80,12 @@ fn tables_hold_references_of_their_type() {
     let mut store = Store::new(&Engine::default(), ());
     let f = Func::wrap(&mut store, || 5);
     let e = ExternRef::new(&mut store, 5_u8).unwrap();
-    let table = Table::new(&mut store, TableType::new(RefType::FUNCREF, 3, Some(5)), Ref::Func(None)).unwrap();
+    let table = Table::new(
+        &mut store,
+        TableType::new(RefType::FUNCREF, 3, Some(5)),
+        Ref::Func(None),
+    )
+    .unwrap();
     table.set(&mut store, 1, Ref::from(f)).unwrap();
     assert!(table.set(&mut store, 3, Ref::from(f)).is_err());
     assert!(table.set(&mut store, 0, Ref::from(e)).is_err());
@@ -92,7 +117,13 @@ fn references_pass_through_guests() {
         )
         .unwrap();
         let mut linker = Linker::new(engine);
-        linker.func_wrap("", "same", |_: Caller<'_, ()>, e: Option<ExternRef>, f: Option<Func>| (e, f)).unwrap();
+        linker
+            .func_wrap(
+                "",
+                "same",
+                |_: Caller<'_, ()>, e: Option<ExternRef>, f: Option<Func>| (e, f),
+            )
+            .unwrap();
         let mut store = Store::new(engine, ());
         let i = linker.instantiate(&mut store, &module).unwrap();
         let e = ExternRef::new(&mut store, String::from("host")).unwrap();
@@ -100,13 +131,30 @@ fn references_pass_through_guests() {
         type Refs = (Option<ExternRef>, Option<Func>);
         let f = i.get_typed_func::<Refs, Refs>(&mut store, "f").unwrap();
         let (e2, g2) = f.call(&mut store, (Some(e), Some(g))).unwrap();
-        let text = format!("{:?}", e2.unwrap().data(&store).unwrap().downcast_ref::<String>());
+        let text = format!(
+            "{:?}",
+            e2.unwrap().data(&store).unwrap().downcast_ref::<String>()
+        );
         assert_eq!(text, r#"Some("host")"#);
-        assert_eq!(g2.unwrap().typed::<(), i32>(&store).unwrap().call(&mut store, ()).unwrap(), 9);
-        assert!(matches!(f.call(&mut store, (None, None)).unwrap(), (None, None)));
-        let nulls = i.get_typed_func::<Refs, (i32, i32)>(&mut store, "is_null").unwrap();
+        assert_eq!(
+            g2.unwrap()
+                .typed::<(), i32>(&store)
+                .unwrap()
+                .call(&mut store, ())
+                .unwrap(),
+            9
+        );
+        assert!(matches!(
+            f.call(&mut store, (None, None)).unwrap(),
+            (None, None)
+        ));
+        let nulls = i
+            .get_typed_func::<Refs, (i32, i32)>(&mut store, "is_null")
+            .unwrap();
         assert_eq!(nulls.call(&mut store, (None, Some(g))).unwrap(), (1, 0));
-        let Some(Extern::Global(global)) = i.get_export(&mut store, "g") else { panic!("a global") };
+        let Some(Extern::Global(global)) = i.get_export(&mut store, "g") else {
+            panic!("a global")
+        };
         assert!(matches!(global.get(&mut store), Val::ExternRef(None)));
         global.set(&mut store, Val::from(e)).unwrap();
         assert!(matches!(global.get(&mut store), Val::ExternRef(Some(_))));
@@ -116,8 +164,14 @@ fn references_pass_through_guests() {
 #[test]
 fn exports_are_listed_in_order() {
     let engine = Engine::default();
-    let (mut store, i) = instance(&engine, r#"(module (func (export "b")) (memory (export "a") 1) (global (export "c") i32 (i32.const 1)) (table (export "d") 1 funcref))"#);
-    let names: Vec<String> = i.exports(&mut store).map(|e| e.name().to_string()).collect();
+    let (mut store, i) = instance(
+        &engine,
+        r#"(module (func (export "b")) (memory (export "a") 1) (global (export "c") i32 (i32.const 1)) (table (export "d") 1 funcref))"#,
+    );
+    let names: Vec<String> = i
+        .exports(&mut store)
+        .map(|e| e.name().to_string())
+        .collect();
     assert_eq!(names, ["b", "a", "c", "d"]);
     assert!(i.get_memory(&mut store, "b").is_none());
     assert!(i.get_memory(&mut store, "a").is_some());
@@ -127,7 +181,10 @@ fn exports_are_listed_in_order() {
 #[test]
 fn a_store_that_is_moved_works_on() {
     on_both(|engine| {
-        let (mut store, i) = instance(engine, r#"(module (memory (export "m") 1) (global (mut i32) (i32.const 1)) (func (export "f") (result i32) (global.set 0 (i32.add (global.get 0) (i32.const 1))) (i32.store (i32.const 0) (global.get 0)) (i32.load (i32.const 0))))"#);
+        let (mut store, i) = instance(
+            engine,
+            r#"(module (memory (export "m") 1) (global (mut i32) (i32.const 1)) (func (export "f") (result i32) (global.set 0 (i32.add (global.get 0) (i32.const 1))) (i32.store (i32.const 0) (global.get 0)) (i32.load (i32.const 0))))"#,
+        );
         let f = i.get_typed_func::<(), i32>(&mut store, "f").unwrap();
         assert_eq!(f.call(&mut store, ()).unwrap(), 2);
         store.relocate().unwrap();

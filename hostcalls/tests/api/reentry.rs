@@ -1,7 +1,9 @@
 //! Host functions that call wasm, grow memories and make instances.
 
 use super::{on_both, on_both_with};
-use sheave_hostcalls::{Caller, Error, Extern, Func, Instance, Linker, Memory, MemoryType, Module, Store, Trap};
+use sheave_hostcalls::{
+    Caller, Error, Extern, Func, Instance, Linker, Memory, MemoryType, Module, Store, Trap,
+};
 
 #[test]
 #[cfg_attr(miri, ignore = "runs too long")]
@@ -9,11 +11,19 @@ fn host_and_wasm_call_each_other_many_levels_deep() {
     on_both(|engine| {
         let mut linker = Linker::<u32>::new(engine);
         linker
-            .func_wrap("", "down", |mut caller: Caller<'_, u32>, n: i32| -> Result<i32, Error> {
-                *caller.data_mut() += 1;
-                let f = caller.get_export("f").and_then(Extern::into_func).unwrap().typed::<i32, i32>(&caller)?;
-                f.call(&mut caller, n - 1)
-            })
+            .func_wrap(
+                "",
+                "down",
+                |mut caller: Caller<'_, u32>, n: i32| -> Result<i32, Error> {
+                    *caller.data_mut() += 1;
+                    let f = caller
+                        .get_export("f")
+                        .and_then(Extern::into_func)
+                        .unwrap()
+                        .typed::<i32, i32>(&caller)?;
+                    f.call(&mut caller, n - 1)
+                },
+            )
             .unwrap();
         let module = Module::new(
             engine,
@@ -45,15 +55,19 @@ fn a_memory_that_grows_under_a_running_guest_is_seen() {
         |engine| {
             let mut linker = Linker::<()>::new(engine);
             linker
-                .func_wrap("", "grow", |mut caller: Caller<'_, ()>, pages: u64| -> Result<u64, Error> {
-                    let memory = caller.get_export("m").unwrap().into_memory().unwrap();
-                    let old = memory.grow(&mut caller, pages)?;
-                    let end = memory.data_size(&caller) - 4;
-                    memory.write(&mut caller, end, &7_u32.to_le_bytes())?;
-                    // And another, so that things move twice.
-                    Memory::new(&mut caller, MemoryType::new(3, None))?;
-                    Ok(old)
-                })
+                .func_wrap(
+                    "",
+                    "grow",
+                    |mut caller: Caller<'_, ()>, pages: u64| -> Result<u64, Error> {
+                        let memory = caller.get_export("m").unwrap().into_memory().unwrap();
+                        let old = memory.grow(&mut caller, pages)?;
+                        let end = memory.data_size(&caller) - 4;
+                        memory.write(&mut caller, end, &7_u32.to_le_bytes())?;
+                        // And another, so that things move twice.
+                        Memory::new(&mut caller, MemoryType::new(3, None))?;
+                        Ok(old)
+                    },
+                )
                 .unwrap();
             let module = Module::new(
                 engine,
@@ -80,12 +94,22 @@ fn a_host_function_makes_instances_while_wasm_runs() {
         let mut linker = Linker::<()>::new(engine);
         let inner = Module::new(engine, r#"(module (global (mut i32) (i32.const 41)) (memory 1) (func (export "f") (result i32) (global.set 0 (i32.add (global.get 0) (i32.const 1))) (global.get 0)))"#).unwrap();
         linker
-            .func_wrap("", "make", move |mut caller: Caller<'_, ()>| -> Result<i32, Error> {
-                let i = Instance::new(&mut caller, &inner, &[])?;
-                let extra: Vec<Func> = (0..50).map(|n| Func::wrap(&mut caller, move || n)).collect();
-                assert_eq!(extra[7].typed::<(), i32>(&caller)?.call(&mut caller, ())?, 7);
-                i.get_typed_func::<(), i32>(&mut caller, "f")?.call(&mut caller, ())
-            })
+            .func_wrap(
+                "",
+                "make",
+                move |mut caller: Caller<'_, ()>| -> Result<i32, Error> {
+                    let i = Instance::new(&mut caller, &inner, &[])?;
+                    let extra: Vec<Func> = (0..50)
+                        .map(|n| Func::wrap(&mut caller, move || n))
+                        .collect();
+                    assert_eq!(
+                        extra[7].typed::<(), i32>(&caller)?.call(&mut caller, ())?,
+                        7
+                    );
+                    i.get_typed_func::<(), i32>(&mut caller, "f")?
+                        .call(&mut caller, ())
+                },
+            )
             .unwrap();
         let module = Module::new(
             engine,
@@ -100,7 +124,13 @@ fn a_host_function_makes_instances_while_wasm_runs() {
         .unwrap();
         let mut store = Store::new(engine, ());
         let i = linker.instantiate(&mut store, &module).unwrap();
-        assert_eq!(i.get_typed_func::<i32, i32>(&mut store, "run").unwrap().call(&mut store, 20).unwrap(), 840);
+        assert_eq!(
+            i.get_typed_func::<i32, i32>(&mut store, "run")
+                .unwrap()
+                .call(&mut store, 20)
+                .unwrap(),
+            840
+        );
     });
 }
 
@@ -124,7 +154,13 @@ fn an_inner_call_may_fail_and_the_outer_go_on() {
         .unwrap();
         let mut store = Store::new(engine, ());
         let i = linker.instantiate(&mut store, &module).unwrap();
-        assert_eq!(i.get_typed_func::<(i32, i32), i32>(&mut store, "run").unwrap().call(&mut store, (6, 7)).unwrap(), 44);
+        assert_eq!(
+            i.get_typed_func::<(i32, i32), i32>(&mut store, "run")
+                .unwrap()
+                .call(&mut store, (6, 7))
+                .unwrap(),
+            44
+        );
     });
 }
 
@@ -132,7 +168,15 @@ fn an_inner_call_may_fail_and_the_outer_go_on() {
 fn a_caller_of_the_host_has_no_instance() {
     on_both(|engine| {
         let mut store = Store::new(engine, ());
-        let f = Func::wrap(&mut store, |mut caller: Caller<'_, ()>| i32::from(caller.get_export("x").is_some()));
-        assert_eq!(f.typed::<(), i32>(&store).unwrap().call(&mut store, ()).unwrap(), 0);
+        let f = Func::wrap(&mut store, |mut caller: Caller<'_, ()>| {
+            i32::from(caller.get_export("x").is_some())
+        });
+        assert_eq!(
+            f.typed::<(), i32>(&store)
+                .unwrap()
+                .call(&mut store, ())
+                .unwrap(),
+            0
+        );
     });
 }

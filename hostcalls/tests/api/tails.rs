@@ -36,10 +36,14 @@ fn pair(engine: &Engine) -> Result<(Store<u32>, Instance), Error> {
     )?;
     let mut store = Store::new(engine, 0);
     let mut linker = Linker::new(engine);
-    linker.func_wrap("host", "seen", |mut caller: sheave_hostcalls::Caller<'_, u32>, n: i32| {
-        *caller.data_mut() += 1;
-        n
-    })?;
+    linker.func_wrap(
+        "host",
+        "seen",
+        |mut caller: sheave_hostcalls::Caller<'_, u32>, n: i32| {
+            *caller.data_mut() += 1;
+            n
+        },
+    )?;
     let first = linker.instantiate(&mut store, &even)?;
     linker.instance(&mut store, "even", first)?;
     let second = linker.instantiate(&mut store, &odd)?;
@@ -59,7 +63,11 @@ fn instances_go_on_in_each_other_without_end_in_a_small_stack() {
             let odd = i.get_typed_func::<i64, i32>(&mut store, "odd").unwrap();
             assert_eq!(odd.call(&mut store, TURNS).unwrap(), 2);
             assert_eq!(odd.call(&mut store, TURNS + 1).unwrap(), 1);
-            assert_eq!(*store.data(), 1, "the host function was called at the end of one of them");
+            assert_eq!(
+                *store.data(),
+                1,
+                "the host function was called at the end of one of them"
+            );
         },
     );
 }
@@ -70,10 +78,15 @@ fn a_caller_has_its_own_instance_again_after_tail_calls_through_others() {
         |_| {},
         |engine| {
             let (mut store, i) = pair(engine).unwrap();
-            let f = i.get_typed_func::<i64, i32>(&mut store, "odd and one").unwrap();
+            let f = i
+                .get_typed_func::<i64, i32>(&mut store, "odd and one")
+                .unwrap();
             for n in 0..5 {
                 // The memory that `100` is read from is the caller's.
-                assert_eq!(f.call(&mut store, n).unwrap(), if n % 2 == 0 { 102 } else { 101 });
+                assert_eq!(
+                    f.call(&mut store, n).unwrap(),
+                    if n % 2 == 0 { 102 } else { 101 }
+                );
             }
         },
     );
@@ -85,8 +98,12 @@ fn a_trap_after_tail_calls_leaves_the_store_usable() {
         |_| {},
         |engine| {
             let (mut store, i) = pair(engine).unwrap();
-            let f = i.get_typed_func::<i64, i32>(&mut store, "odd and one").unwrap();
-            let into_trap = i.get_typed_func::<i64, i32>(&mut store, "into trap").unwrap();
+            let f = i
+                .get_typed_func::<i64, i32>(&mut store, "odd and one")
+                .unwrap();
+            let into_trap = i
+                .get_typed_func::<i64, i32>(&mut store, "into trap")
+                .unwrap();
             assert_eq!(f.call(&mut store, 4).unwrap(), 102);
             let error = into_trap.call(&mut store, 0).unwrap_err();
             assert_eq!(error.downcast_ref::<Trap>(), Some(&Trap::Unreachable));

@@ -266,7 +266,8 @@ impl StdinStream for Never {
 fn interrupted_while_reading() {
     let asked = AtomicU32::new(0);
     let mut g = Guest::with(DirPerms::all(), FilePerms::all(), |b| {
-        b.stdin(Never).interrupt_waits(move || asked.fetch_add(1, Ordering::Relaxed) > 3)
+        b.stdin(Never)
+            .interrupt_waits(move || asked.fetch_add(1, Ordering::Relaxed) > 3)
     });
     assert_eq!(g.read(0, 1), Err(Errno::INTR));
     assert_eq!(poll(&mut g, &[fd(1, 0, false)]), Err(Errno::INTR));
