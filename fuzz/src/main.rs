@@ -196,6 +196,10 @@ fn corpus(dir: &Path, times: i32) -> Result<u64> {
 
 fn main() -> Result<()> {
     let a = args()?;
+    // What panics is said once, with the seed.
+    if a.case.is_none() {
+        std::panic::set_hook(Box::new(|_| {}));
+    }
     let found = match (&a.corpus, a.case) {
         (Some(dir), _) => corpus(dir, a.times)?,
         (None, Some(seed)) => one(&a, seed)?,
