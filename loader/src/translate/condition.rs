@@ -37,6 +37,9 @@ impl Translator<'_> {
             if let Some(pos) = self.increment_and_branch(op, not, l, h) {
                 return Some(pos);
             }
+            if let Some(pos) = self.sum_and_branch(op, not, l, h) {
+                return Some(pos);
+            }
             let wide = self.len_at(self.last) == 5;
             let [_, _, a, b, c, ..] = self.take_last().units;
             return Some(if wide {
@@ -135,6 +138,40 @@ impl Translator<'_> {
         Some(self.put(&mut [fused as u16, x, imm, other, l, h]))
     }
 
+    /// A sum that nothing else needs and its unsigned comparison are the last two ops: the check of
+    /// an index against a length.
+    fn sum_and_branch(&mut self, op: Op, not: bool, l: u16, h: u16) -> Option<u32> {
+        if self.prev == NONE {
+            return None;
+        }
+        let op = if not { op.negated_form()? } else { op };
+        let [a, b] = *self.asm.code[self.last as usize + 2..].first_chunk()?;
+        let (sum, below, limit) = match op {
+            Op::I32LtU => (a, true, b),
+            Op::I32GtU => (b, true, a),
+            Op::I32GeU => (a, false, b),
+            Op::I32LeU => (b, false, a),
+            _ => return None,
+        };
+        let [x, first, second, ..] = *self.asm.code[self.prev as usize + 1..].first_chunk::<3>()?;
+        if x != sum || limit == sum || u32::from(x) < self.n_locals {
+            return None;
+        }
+        let fused = match (self.opcode_at(self.prev)?, below) {
+            (Op::I32Add, true) => Op::BrI32AddLtU,
+            (Op::I32Add, false) => Op::BrI32AddGeU,
+            (Op::I32AddImm, _) if !is_i16(second, self.asm.code[self.prev as usize + 4]) => {
+                return None;
+            }
+            (Op::I32AddImm, true) => Op::BrI32AddImmLtU,
+            (Op::I32AddImm, false) => Op::BrI32AddImmGeU,
+            _ => return None,
+        };
+        self.take_last();
+        self.take_last();
+        Some(self.put(&mut [fused as u16, first, second, limit, l, h]))
+    }
+
     /// `x += a` and whether `x < b`, unsigned, are the last two ops.
     fn add_and_branch(&mut self, op: Op, not: bool, l: u16, h: u16) -> Option<u32> {
         let [x, src, src2] = *self.asm.code[self.prev as usize + 1..].first_chunk()?;
@@ -189,6 +226,8 @@ pub(super) fn negated(op: Op) -> Option<Op> {
             (Op::BrNez, Op::BrEqz),
             (Op::BrI64Nez, Op::BrI64Eqz),
             (Op::BrI32Test, Op::BrI32TestNot),
+            (Op::BrI32AddGeU, Op::BrI32AddLtU),
+            (Op::BrI32AddImmGeU, Op::BrI32AddImmLtU),
         ];
         for (a, b) in pairs.chain(others) {
             negated[a as usize] = Some(b);
