@@ -66,20 +66,50 @@ impl Value {
             _ => random.next(),
         };
         match ty {
-            Type::I32 => Value::I32(if random.one_in(16) { i32::MIN } else { bits as i32 }),
+            Type::I32 => Value::I32(if random.one_in(16) {
+                i32::MIN
+            } else {
+                bits as i32
+            }),
             Type::I64 => Value::I64(bits as i64),
             // No NaN with a payload: only the canonical one is the same everywhere.
             Type::F32 => Value::F32(match random.below(4) {
                 0 => (bits as i32 as f32).to_bits(),
                 1 => (bits as i64 as f32 / 3.0).to_bits(),
-                2 => [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, -0.0, 0.0, f32::MIN_POSITIVE, 4_294_967_296.0, -2_147_483_649.0][bits as usize % 8].to_bits(),
-                _ => Some(f32::from_bits(bits as u32)).filter(|f| !f.is_nan()).unwrap_or(1.5).to_bits(),
+                2 => [
+                    f32::INFINITY,
+                    f32::NEG_INFINITY,
+                    f32::NAN,
+                    -0.0,
+                    0.0,
+                    f32::MIN_POSITIVE,
+                    4_294_967_296.0,
+                    -2_147_483_649.0,
+                ][bits as usize % 8]
+                    .to_bits(),
+                _ => Some(f32::from_bits(bits as u32))
+                    .filter(|f| !f.is_nan())
+                    .unwrap_or(1.5)
+                    .to_bits(),
             }),
             Type::F64 => Value::F64(match random.below(4) {
                 0 => (bits as i32 as f64).to_bits(),
                 1 => (bits as i64 as f64 / 3.0).to_bits(),
-                2 => [f64::INFINITY, f64::NEG_INFINITY, f64::NAN, -0.0, 0.0, 9_223_372_036_854_775_808.0, 4_294_967_295.5, -2_147_483_648.9][bits as usize % 8].to_bits(),
-                _ => Some(f64::from_bits(bits)).filter(|f| !f.is_nan()).unwrap_or(2.5).to_bits(),
+                2 => [
+                    f64::INFINITY,
+                    f64::NEG_INFINITY,
+                    f64::NAN,
+                    -0.0,
+                    0.0,
+                    9_223_372_036_854_775_808.0,
+                    4_294_967_295.5,
+                    -2_147_483_648.9,
+                ][bits as usize % 8]
+                    .to_bits(),
+                _ => Some(f64::from_bits(bits))
+                    .filter(|f| !f.is_nan())
+                    .unwrap_or(2.5)
+                    .to_bits(),
             }),
             Type::Func => Value::Func(None),
             Type::Extern => Value::Extern((bits % 3 != 0).then_some(bits as u32)),
@@ -126,10 +156,15 @@ impl Case {
     pub fn new(seed: u64) -> Option<Case> {
         let mut random = Random(seed);
         if random.one_in(2) {
-            return Some(Case { wasm: crate::dense::module(&mut random), seed });
+            return Some(Case {
+                wasm: crate::dense::module(&mut random),
+                seed,
+            });
         }
         let len = 256 << random.below(8);
-        let bytes: Vec<u8> = (0..len / 8).flat_map(|_| random.next().to_le_bytes()).collect();
+        let bytes: Vec<u8> = (0..len / 8)
+            .flat_map(|_| random.next().to_le_bytes())
+            .collect();
         let config = config(&mut random);
         let mut module = Module::new(config, &mut Unstructured::new(&bytes)).ok()?;
         let counter = module.ensure_termination(CALLS_AND_LOOPS).ok()?;
@@ -142,13 +177,18 @@ impl Case {
 pub const CALLS_AND_LOOPS: u32 = 1_000;
 
 fn config(random: &mut Random) -> Config {
-    use InstructionKind::{Aggregate, Control, MemoryInt, Memory, Numeric, NumericInt, Parametric, Reference, Table, Variable};
+    use InstructionKind::{
+        Aggregate, Control, Memory, MemoryInt, Numeric, NumericInt, Parametric, Reference, Table,
+        Variable,
+    };
     let kinds: &[InstructionKind] = match random.below(8) {
         0 => &[NumericInt, Variable, Control, Parametric],
         1 => &[NumericInt, Variable, Control, MemoryInt],
         2 => &[Numeric, Variable, Parametric],
         3 => &[Reference, Table, Control, Variable, NumericInt],
-        _ => &[Numeric, Variable, Control, Parametric, Memory, Reference, Table, Aggregate],
+        _ => &[
+            Numeric, Variable, Control, Parametric, Memory, Reference, Table, Aggregate,
+        ],
     };
     let mut config = Config {
         allowed_instructions: InstructionKinds::new(kinds),
@@ -197,6 +237,8 @@ fn config(random: &mut Random) -> Config {
 pub fn hash(bytes: &[u8]) -> u64 {
     bytes.chunks(8).fold(0xcbf2_9ce4_8422_2325, |h, c| {
         let word = c.iter().rev().fold(0_u64, |w, b| w << 8 | u64::from(*b));
-        (h ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(17)
+        (h ^ word)
+            .wrapping_mul(0x0000_0100_0000_01b3)
+            .rotate_left(17)
     })
 }

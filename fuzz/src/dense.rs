@@ -3,8 +3,10 @@
 //! values that wait on the stack across blocks. wasm-smith writes such code rarely.
 
 use wasm_encoder::{
-    BlockType, CodeSection, ConstExpr, DataSection, ElementSection, Elements, ExportKind, ExportSection, Function, FunctionSection, GlobalSection,
-    GlobalType, Ieee32, Ieee64, ImportSection, EntityType, Instruction as I, MemArg, MemArgTarget, MemorySection, MemoryType, Module, RefType, TableSection, TableType, TypeSection, ValType,
+    BlockType, CodeSection, ConstExpr, DataSection, ElementSection, Elements, EntityType,
+    ExportKind, ExportSection, Function, FunctionSection, GlobalSection, GlobalType, Ieee32,
+    Ieee64, ImportSection, Instruction as I, MemArg, MemArgTarget, MemorySection, MemoryType,
+    Module, RefType, TableSection, TableType, TypeSection, ValType,
 };
 
 use crate::case::{CALLS_AND_LOOPS, COUNTER, Random};
@@ -36,17 +38,37 @@ struct Gen<'a> {
 
 /// The module of that seed.
 pub fn module(random: &mut Random) -> Vec<u8> {
-    let some = |random: &mut Random, n: u64| (0..random.below(n)).map(|_| pick(random, &TYPES)).collect::<Vec<_>>();
-    let mut signatures = vec![Signature { params: vec![ValType::I32], results: vec![ValType::I32] }, Signature { params: vec![], results: vec![] }];
+    let some = |random: &mut Random, n: u64| {
+        (0..random.below(n))
+            .map(|_| pick(random, &TYPES))
+            .collect::<Vec<_>>()
+    };
+    let mut signatures = vec![
+        Signature {
+            params: vec![ValType::I32],
+            results: vec![ValType::I32],
+        },
+        Signature {
+            params: vec![],
+            results: vec![],
+        },
+    ];
     for _ in 0..5 {
-        signatures.push(Signature { params: some(random, 5), results: some(random, 4) });
+        signatures.push(Signature {
+            params: some(random, 5),
+            results: some(random, 4),
+        });
     }
     let n = 2 + random.below(6) as usize;
-    let funcs: Vec<usize> = (0..=n).map(|_| random.below(signatures.len() as u64) as usize).collect();
+    let funcs: Vec<usize> = (0..=n)
+        .map(|_| random.below(signatures.len() as u64) as usize)
+        .collect();
     let memories = 1 + random.below(2) as u32;
     let mut types = TypeSection::new();
     for s in &signatures {
-        types.ty().function(s.params.iter().copied(), s.results.iter().copied());
+        types
+            .ty()
+            .function(s.params.iter().copied(), s.results.iter().copied());
     }
     let mut imports = ImportSection::new();
     imports.import("host", "f", EntityType::Function(funcs[0] as u32));
@@ -57,38 +79,90 @@ pub fn module(random: &mut Random) -> Vec<u8> {
         exports.export(&format!("f{i}"), ExportKind::Func, i as u32);
     }
     let mut tables = TableSection::new();
-    tables.table(TableType { element_type: RefType::FUNCREF, table64: false, minimum: TABLE.into(), maximum: Some(16), shared: false });
+    tables.table(TableType {
+        element_type: RefType::FUNCREF,
+        table64: false,
+        minimum: TABLE.into(),
+        maximum: Some(16),
+        shared: false,
+    });
     exports.export("t", ExportKind::Table, 0);
     let mut mems = MemorySection::new();
     for m in 0..memories {
-        mems.memory(MemoryType { minimum: 1, maximum: Some(3), memory64: false, shared: false, page_size_log2: None });
+        mems.memory(MemoryType {
+            minimum: 1,
+            maximum: Some(3),
+            memory64: false,
+            shared: false,
+            page_size_log2: None,
+        });
         exports.export(&format!("m{m}"), ExportKind::Memory, m);
     }
     let mut globals = GlobalSection::new();
     for i in 0..GLOBALS {
         let (val_type, init) = match i % 4 {
-            0 => (ValType::I32, ConstExpr::i32_const(random.next() as i32 >> random.below(32))),
-            1 => (ValType::I64, ConstExpr::i64_const(random.next() as i64 >> random.below(64))),
+            0 => (
+                ValType::I32,
+                ConstExpr::i32_const(random.next() as i32 >> random.below(32)),
+            ),
+            1 => (
+                ValType::I64,
+                ConstExpr::i64_const(random.next() as i64 >> random.below(64)),
+            ),
             2 => (ValType::F32, ConstExpr::f32_const(1.5.into())),
             _ => (ValType::F64, ConstExpr::f64_const((-2.25).into())),
         };
-        globals.global(GlobalType { val_type, mutable: true, shared: false }, &init);
+        globals.global(
+            GlobalType {
+                val_type,
+                mutable: true,
+                shared: false,
+            },
+            &init,
+        );
         exports.export(&format!("g{i}"), ExportKind::Global, i);
     }
-    globals.global(GlobalType { val_type: ValType::I32, mutable: true, shared: false }, &ConstExpr::i32_const(CALLS_AND_LOOPS as i32));
+    globals.global(
+        GlobalType {
+            val_type: ValType::I32,
+            mutable: true,
+            shared: false,
+        },
+        &ConstExpr::i32_const(CALLS_AND_LOOPS as i32),
+    );
     exports.export(COUNTER, ExportKind::Global, GLOBALS);
     let mut elements = ElementSection::new();
-    let list: Vec<u32> = (0..TABLE - 2).map(|_| random.below(n as u64 + 1) as u32).collect();
-    elements.active(None, &ConstExpr::i32_const(0), Elements::Functions(list.into()));
+    let list: Vec<u32> = (0..TABLE - 2)
+        .map(|_| random.below(n as u64 + 1) as u32)
+        .collect();
+    elements.active(
+        None,
+        &ConstExpr::i32_const(0),
+        Elements::Functions(list.into()),
+    );
     let mut codes = CodeSection::new();
     for me in 1..=n {
         codes.function(&function(random, &signatures, &funcs, me, memories));
     }
     let mut data = DataSection::new();
-    data.active(0, &ConstExpr::i32_const(0), (0..200).map(|_| random.next() as u8).collect::<Vec<_>>());
+    data.active(
+        0,
+        &ConstExpr::i32_const(0),
+        (0..200).map(|_| random.next() as u8).collect::<Vec<_>>(),
+    );
     let mut module = Module::new();
-    module.section(&types).section(&imports).section(&functions).section(&tables).section(&mems).section(&globals);
-    module.section(&exports).section(&elements).section(&codes).section(&data);
+    module
+        .section(&types)
+        .section(&imports)
+        .section(&functions)
+        .section(&tables)
+        .section(&mems)
+        .section(&globals);
+    module
+        .section(&exports)
+        .section(&elements)
+        .section(&codes)
+        .section(&data);
     module.finish()
 }
 
@@ -99,15 +173,34 @@ fn pick<T: Clone>(random: &mut Random, all: &[T]) -> T {
 /// Locals that only the generator's own code writes: the counters of loops, and one of each float type for canonical NaNs.
 const COUNTERS: usize = 4;
 
-fn function(random: &mut Random, signatures: &[Signature], funcs: &[usize], me: usize, memories: u32) -> Function {
+fn function(
+    random: &mut Random,
+    signatures: &[Signature],
+    funcs: &[usize],
+    me: usize,
+    memories: u32,
+) -> Function {
     let signature = &signatures[funcs[me]];
-    let mut declared: Vec<ValType> = (0..1 + random.below(7)).map(|_| pick(random, &TYPES)).collect();
+    let mut declared: Vec<ValType> = (0..1 + random.below(7))
+        .map(|_| pick(random, &TYPES))
+        .collect();
     declared.extend([ValType::I32; COUNTERS]);
     declared.extend([ValType::F32, ValType::F64]);
     let mut locals = signature.params.clone();
     locals.extend(&declared);
     let budget = [15, 40, 120, 300][random.below(4) as usize];
-    let mut g = Gen { random, signatures, funcs, me, memories, code: Vec::new(), locals, labels: Vec::new(), loops: 0, budget };
+    let mut g = Gen {
+        random,
+        signatures,
+        funcs,
+        me,
+        memories,
+        code: Vec::new(),
+        locals,
+        labels: Vec::new(),
+        loops: 0,
+        budget,
+    };
     g.tick();
     for _ in 0..1 + g.random.below(8) {
         g.statement(0);
@@ -137,7 +230,13 @@ impl Gen<'_> {
     /// Ends the run when there were too many calls and turns.
     fn tick(&mut self) {
         let c = GLOBALS;
-        self.puts([I::GlobalGet(c), I::I32Eqz, I::If(BlockType::Empty), I::Unreachable, I::End]);
+        self.puts([
+            I::GlobalGet(c),
+            I::I32Eqz,
+            I::If(BlockType::Empty),
+            I::Unreachable,
+            I::End,
+        ]);
         self.puts([I::GlobalGet(c), I::I32Const(1), I::I32Sub, I::GlobalSet(c)]);
     }
 
@@ -153,8 +252,14 @@ impl Gen<'_> {
     /// A local of that type; counters may be read.
     fn local(&mut self, ty: ValType, write: bool) -> Option<u32> {
         let end = self.locals.len() - 2 - if write { COUNTERS } else { 0 };
-        let all: Vec<u32> = (0..end as u32).filter(|i| self.locals[*i as usize] == ty).collect();
-        if all.is_empty() { None } else { Some(pick(self.random, &all)) }
+        let all: Vec<u32> = (0..end as u32)
+            .filter(|i| self.locals[*i as usize] == ty)
+            .collect();
+        if all.is_empty() {
+            None
+        } else {
+            Some(pick(self.random, &all))
+        }
     }
 
     fn results(&mut self, types: &[ValType]) {
@@ -168,8 +273,22 @@ impl Gen<'_> {
         self.value(ty, depth);
         let own = self.own(ty);
         match ty {
-            ValType::F32 => self.puts([I::LocalTee(own), I::F32Const(Ieee32::from(f32::NAN)), I::LocalGet(own), I::LocalGet(own), I::F32Eq, I::Select]),
-            ValType::F64 => self.puts([I::LocalTee(own), I::F64Const(Ieee64::from(f64::NAN)), I::LocalGet(own), I::LocalGet(own), I::F64Eq, I::Select]),
+            ValType::F32 => self.puts([
+                I::LocalTee(own),
+                I::F32Const(Ieee32::from(f32::NAN)),
+                I::LocalGet(own),
+                I::LocalGet(own),
+                I::F32Eq,
+                I::Select,
+            ]),
+            ValType::F64 => self.puts([
+                I::LocalTee(own),
+                I::F64Const(Ieee64::from(f64::NAN)),
+                I::LocalGet(own),
+                I::LocalGet(own),
+                I::F64Eq,
+                I::Select,
+            ]),
             _ => {}
         }
     }
@@ -179,7 +298,24 @@ impl Gen<'_> {
         let wide = self.random.next() as i64 >> self.below(64);
         let v = match self.below(6) {
             0 => wide,
-            1 => pick(self.random, &[0x7fff, 0x8000, -0x8000, -0x8001, 0xffff, 0x1_0000, i32::MIN.into(), i32::MAX.into(), i64::MIN, i64::MAX, 255, 65_528, 1 << 31]),
+            1 => pick(
+                self.random,
+                &[
+                    0x7fff,
+                    0x8000,
+                    -0x8000,
+                    -0x8001,
+                    0xffff,
+                    0x1_0000,
+                    i32::MIN.into(),
+                    i32::MAX.into(),
+                    i64::MIN,
+                    i64::MAX,
+                    255,
+                    65_528,
+                    1 << 31,
+                ],
+            ),
             _ => small,
         };
         self.put(match ty {
@@ -204,7 +340,13 @@ impl Gen<'_> {
                 self.puts([I::I32Const(0xff), I::I32And]);
                 self.value(ValType::I32, depth + 1);
                 let k = self.below(4) as i32;
-                self.puts([I::I32Const(0x3f), I::I32And, I::I32Const(k), I::I32Shl, I::I32Add]);
+                self.puts([
+                    I::I32Const(0x3f),
+                    I::I32And,
+                    I::I32Const(k),
+                    I::I32Shl,
+                    I::I32Add,
+                ]);
             }
             4 | 5 => {
                 self.value(ValType::I32, depth + 1);
@@ -220,14 +362,52 @@ impl Gen<'_> {
     }
 
     fn arg(&mut self) -> MemArg {
-        let offset = pick(self.random, &[0, 0, 4, 8, 40, 0x7fff, 0x8001, 0xfff8, 0x1_0000, 0xffff_fff0]);
-        let offset = if self.below(4) == 0 { offset } else { self.below(32) };
-        let memory = if self.below(6) == 0 { self.memories - 1 } else { 0 };
-        MemArg { offset, align: 0, target: MemArgTarget::Memory(memory), ordering: None }
+        let offset = pick(
+            self.random,
+            &[
+                0,
+                0,
+                4,
+                8,
+                40,
+                0x7fff,
+                0x8001,
+                0xfff8,
+                0x1_0000,
+                0xffff_fff0,
+            ],
+        );
+        let offset = if self.below(4) == 0 {
+            offset
+        } else {
+            self.below(32)
+        };
+        let memory = if self.below(6) == 0 {
+            self.memories - 1
+        } else {
+            0
+        };
+        MemArg {
+            offset,
+            align: 0,
+            target: MemArgTarget::Memory(memory),
+            ordering: None,
+        }
     }
 
     fn condition(&mut self, depth: u32) {
-        let ty = pick(self.random, &[ValType::I32, ValType::I32, ValType::I32, ValType::I64, ValType::I64, ValType::F32, ValType::F64]);
+        let ty = pick(
+            self.random,
+            &[
+                ValType::I32,
+                ValType::I32,
+                ValType::I32,
+                ValType::I64,
+                ValType::I64,
+                ValType::F32,
+                ValType::F64,
+            ],
+        );
         match self.below(10) {
             0 => self.value(ValType::I32, depth + 1),
             1 => {
@@ -235,20 +415,56 @@ impl Gen<'_> {
                 self.put(I::I32Eqz);
             }
             2 => {
-                let int = if ty == ValType::I64 { ValType::I64 } else { ValType::I32 };
+                let int = if ty == ValType::I64 {
+                    ValType::I64
+                } else {
+                    ValType::I32
+                };
                 self.value(int, depth + 1);
                 self.value(int, depth + 2);
-                self.puts(if int == ValType::I64 { [I::I64And, I::I64Eqz] } else { [I::I32And, I::I32Eqz] });
+                self.puts(if int == ValType::I64 {
+                    [I::I64And, I::I64Eqz]
+                } else {
+                    [I::I32And, I::I32Eqz]
+                });
             }
             _ => {
                 self.value(ty, depth + 1);
                 self.value(ty, depth + 1);
                 let op = self.below(10) as usize;
                 self.put(match ty {
-                    ValType::I32 => [I::I32Eq, I::I32Ne, I::I32LtS, I::I32LtU, I::I32GtS, I::I32GtU, I::I32LeS, I::I32LeU, I::I32GeS, I::I32GeU][op].clone(),
-                    ValType::I64 => [I::I64Eq, I::I64Ne, I::I64LtS, I::I64LtU, I::I64GtS, I::I64GtU, I::I64LeS, I::I64LeU, I::I64GeS, I::I64GeU][op].clone(),
-                    ValType::F32 => [I::F32Eq, I::F32Ne, I::F32Lt, I::F32Gt, I::F32Le, I::F32Ge][op % 6].clone(),
-                    _ => [I::F64Eq, I::F64Ne, I::F64Lt, I::F64Gt, I::F64Le, I::F64Ge][op % 6].clone(),
+                    ValType::I32 => [
+                        I::I32Eq,
+                        I::I32Ne,
+                        I::I32LtS,
+                        I::I32LtU,
+                        I::I32GtS,
+                        I::I32GtU,
+                        I::I32LeS,
+                        I::I32LeU,
+                        I::I32GeS,
+                        I::I32GeU,
+                    ][op]
+                        .clone(),
+                    ValType::I64 => [
+                        I::I64Eq,
+                        I::I64Ne,
+                        I::I64LtS,
+                        I::I64LtU,
+                        I::I64GtS,
+                        I::I64GtU,
+                        I::I64LeS,
+                        I::I64LeU,
+                        I::I64GeS,
+                        I::I64GeU,
+                    ][op]
+                        .clone(),
+                    ValType::F32 => {
+                        [I::F32Eq, I::F32Ne, I::F32Lt, I::F32Gt, I::F32Le, I::F32Ge][op % 6].clone()
+                    }
+                    _ => {
+                        [I::F64Eq, I::F64Ne, I::F64Lt, I::F64Gt, I::F64Le, I::F64Ge][op % 6].clone()
+                    }
                 });
             }
         }
@@ -288,8 +504,26 @@ impl Gen<'_> {
                 let a = self.arg();
                 let op = self.below(7) as usize;
                 self.put(match ty {
-                    ValType::I32 => [I::I32Load(a), I::I32Load(a), I::I32Load8U(a), I::I32Load8S(a), I::I32Load16U(a), I::I32Load16S(a), I::I32Load(a)][op].clone(),
-                    ValType::I64 => [I::I64Load(a), I::I64Load8U(a), I::I64Load8S(a), I::I64Load16U(a), I::I64Load16S(a), I::I64Load32S(a), I::I64Load32U(a)][op].clone(),
+                    ValType::I32 => [
+                        I::I32Load(a),
+                        I::I32Load(a),
+                        I::I32Load8U(a),
+                        I::I32Load8S(a),
+                        I::I32Load16U(a),
+                        I::I32Load16S(a),
+                        I::I32Load(a),
+                    ][op]
+                        .clone(),
+                    ValType::I64 => [
+                        I::I64Load(a),
+                        I::I64Load8U(a),
+                        I::I64Load8S(a),
+                        I::I64Load16U(a),
+                        I::I64Load16S(a),
+                        I::I64Load32S(a),
+                        I::I64Load32U(a),
+                    ][op]
+                        .clone(),
                     ValType::F32 => I::F32Load(a),
                     _ => I::F64Load(a),
                 });
@@ -341,7 +575,9 @@ impl Gen<'_> {
     fn call(&mut self, want: Option<ValType>, depth: u32) {
         let all: Vec<usize> = (0..self.funcs.len())
             .filter(|f| *f == 0 || *f > self.me)
-            .filter(|f| want.is_none_or(|w| self.signatures[self.funcs[*f]].results.first() == Some(&w)))
+            .filter(|f| {
+                want.is_none_or(|w| self.signatures[self.funcs[*f]].results.first() == Some(&w))
+            })
             .collect();
         let indirect = self.below(4) == 0;
         let Some(f) = (!all.is_empty()).then(|| pick(self.random, &all)) else {
@@ -362,7 +598,10 @@ impl Gen<'_> {
                     self.put(I::I32Const(at));
                 }
             }
-            self.put(I::CallIndirect { type_index: self.funcs[f] as u32, table_index: 0 });
+            self.put(I::CallIndirect {
+                type_index: self.funcs[f] as u32,
+                table_index: 0,
+            });
         } else {
             self.put(I::Call(f as u32));
         }
@@ -471,15 +710,46 @@ impl Gen<'_> {
                 22 => I::I64DivS,
                 _ => I::I64RemU,
             },
-            ValType::F32 => [I::F32Add, I::F32Sub, I::F32Mul, I::F32Div, I::F32Min, I::F32Max, I::F32Add, I::F32Mul][op % 8].clone(),
-            _ => [I::F64Add, I::F64Sub, I::F64Mul, I::F64Div, I::F64Min, I::F64Max, I::F64Add, I::F64Mul][op % 8].clone(),
+            ValType::F32 => [
+                I::F32Add,
+                I::F32Sub,
+                I::F32Mul,
+                I::F32Div,
+                I::F32Min,
+                I::F32Max,
+                I::F32Add,
+                I::F32Mul,
+            ][op % 8]
+                .clone(),
+            _ => [
+                I::F64Add,
+                I::F64Sub,
+                I::F64Mul,
+                I::F64Div,
+                I::F64Min,
+                I::F64Max,
+                I::F64Add,
+                I::F64Mul,
+            ][op % 8]
+                .clone(),
         });
     }
 
     /// A label around that takes no value.
     fn label(&mut self) -> Option<u32> {
-        let all: Vec<u32> = self.labels.iter().rev().enumerate().filter(|(_, plain)| **plain).map(|(i, _)| i as u32).collect();
-        if all.is_empty() { None } else { Some(pick(self.random, &all)) }
+        let all: Vec<u32> = self
+            .labels
+            .iter()
+            .rev()
+            .enumerate()
+            .filter(|(_, plain)| **plain)
+            .map(|(i, _)| i as u32)
+            .collect();
+        if all.is_empty() {
+            None
+        } else {
+            Some(pick(self.random, &all))
+        }
     }
 
     fn block(&mut self, i: I<'static>, depth: u32) {
@@ -493,11 +763,24 @@ impl Gen<'_> {
 
     fn statement(&mut self, depth: u32) {
         self.budget -= 1;
-        let ty = pick(self.random, &[ValType::I32, ValType::I32, ValType::I32, ValType::I64, ValType::I64, ValType::F32, ValType::F64]);
+        let ty = pick(
+            self.random,
+            &[
+                ValType::I32,
+                ValType::I32,
+                ValType::I32,
+                ValType::I64,
+                ValType::I64,
+                ValType::F32,
+                ValType::F64,
+            ],
+        );
         let flat = depth > 4 || self.budget < 0;
         match self.below(24) {
             0..=5 => {
-                let Some(l) = self.local(ty, true) else { return };
+                let Some(l) = self.local(ty, true) else {
+                    return;
+                };
                 self.value(ty, depth);
                 self.put(I::LocalSet(l));
             }
@@ -507,14 +790,27 @@ impl Gen<'_> {
                 let a = self.arg();
                 let op = self.below(4) as usize;
                 self.put(match ty {
-                    ValType::I32 => [I::I32Store(a), I::I32Store8(a), I::I32Store16(a), I::I32Store(a)][op].clone(),
-                    ValType::I64 => [I::I64Store(a), I::I64Store8(a), I::I64Store16(a), I::I64Store32(a)][op].clone(),
+                    ValType::I32 => [
+                        I::I32Store(a),
+                        I::I32Store8(a),
+                        I::I32Store16(a),
+                        I::I32Store(a),
+                    ][op]
+                        .clone(),
+                    ValType::I64 => [
+                        I::I64Store(a),
+                        I::I64Store8(a),
+                        I::I64Store16(a),
+                        I::I64Store32(a),
+                    ][op]
+                        .clone(),
                     ValType::F32 => I::F32Store(a),
                     _ => I::F64Store(a),
                 });
             }
             9 | 10 => {
-                let place = TYPES.iter().position(|t| *t == ty).unwrap_or(0) as u32 + 4 * self.below(2) as u32;
+                let place = TYPES.iter().position(|t| *t == ty).unwrap_or(0) as u32
+                    + 4 * self.below(2) as u32;
                 self.seen(ty, depth + 1);
                 self.put(I::GlobalSet(place));
             }
@@ -535,19 +831,31 @@ impl Gen<'_> {
                 let turns = 1 + self.below(6) as i32;
                 self.loops += 1;
                 let up = self.below(2) == 0;
-                self.puts([I::I32Const(if up { 0 } else { turns }), I::LocalSet(c), I::Loop(BlockType::Empty)]);
+                self.puts([
+                    I::I32Const(if up { 0 } else { turns }),
+                    I::LocalSet(c),
+                    I::Loop(BlockType::Empty),
+                ]);
                 self.tick();
                 self.labels.push(false);
                 for _ in 0..1 + self.below(4) {
                     self.statement(depth + 1);
                 }
                 self.labels.pop();
-                self.puts([I::LocalGet(c), I::I32Const(if up { 1 } else { -1 }), I::I32Add]);
+                self.puts([
+                    I::LocalGet(c),
+                    I::I32Const(if up { 1 } else { -1 }),
+                    I::I32Add,
+                ]);
                 match (up, self.below(2)) {
                     (true, 0) => self.puts([I::LocalTee(c), I::I32Const(turns), I::I32LtS]),
-                    (true, _) => self.puts([I::LocalSet(c), I::LocalGet(c), I::I32Const(turns), I::I32Ne]),
+                    (true, _) => {
+                        self.puts([I::LocalSet(c), I::LocalGet(c), I::I32Const(turns), I::I32Ne])
+                    }
                     (false, 0) => self.puts([I::LocalTee(c)]),
-                    (false, _) => self.puts([I::LocalSet(c), I::LocalGet(c), I::I32Const(0), I::I32GtS]),
+                    (false, _) => {
+                        self.puts([I::LocalSet(c), I::LocalGet(c), I::I32Const(0), I::I32GtS])
+                    }
                 }
                 self.puts([I::BrIf(0), I::End]);
                 self.loops -= 1;
@@ -568,7 +876,9 @@ impl Gen<'_> {
                 if self.below(2) == 0 {
                     self.puts([I::I32Const(7), I::I32And]);
                 }
-                let targets: Vec<u32> = (0..self.below(6)).map(|_| self.random.below(u64::from(n) + 1) as u32).collect();
+                let targets: Vec<u32> = (0..self.below(6))
+                    .map(|_| self.random.below(u64::from(n) + 1) as u32)
+                    .collect();
                 let other = self.below(u64::from(n) + 1) as u32;
                 self.put(I::BrTable(targets.into(), other));
                 for _ in 0..=n {
@@ -609,7 +919,13 @@ impl Gen<'_> {
                 if self.below(2) == 0 {
                     self.puts([I::I32Const(33), I::MemoryFill(m)]);
                 } else {
-                    self.puts([I::I32Const(60), I::MemoryCopy { src_mem: 0, dst_mem: m }]);
+                    self.puts([
+                        I::I32Const(60),
+                        I::MemoryCopy {
+                            src_mem: 0,
+                            dst_mem: m,
+                        },
+                    ]);
                 }
             }
             _ => {

@@ -96,7 +96,10 @@ pub fn for_wasmi(wasm: &[u8]) -> Result<Vec<u8>> {
             _ => {}
         }
     }
-    let count = Parser::new(0).parse_all(wasm).filter(|p| matches!(p, Ok(Payload::CodeSectionEntry(_)))).count();
+    let count = Parser::new(0)
+        .parse_all(wasm)
+        .filter(|p| matches!(p, Ok(Payload::CodeSectionEntry(_))))
+        .count();
     let mut at = 8;
     while at < wasm.len() {
         let start = at;

@@ -44,7 +44,16 @@ fn number(text: &str) -> Result<u64> {
 }
 
 fn args() -> Result<Args> {
-    let mut a = Args { seconds: 60, seed: 1, case: None, wasm: None, corpus: None, times: 3, shrink: false, out: Path::new(env!("CARGO_MANIFEST_DIR")).join("found") };
+    let mut a = Args {
+        seconds: 60,
+        seed: 1,
+        case: None,
+        wasm: None,
+        corpus: None,
+        times: 3,
+        shrink: false,
+        out: Path::new(env!("CARGO_MANIFEST_DIR")).join("found"),
+    };
     let mut all = std::env::args().skip(1);
     while let Some(name) = all.next() {
         let mut value = || all.next().with_context(|| format!("{name} wants a value"));
@@ -69,7 +78,10 @@ fn guarded(wasm: &[u8], seed: u64) -> Verdict {
         Ok(Ok(verdict)) => verdict,
         Ok(Err(e)) => Verdict::Differ(format!("error: {e:#}")),
         Err(payload) => {
-            let text = payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref::<&str>().copied());
+            let text = payload
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| payload.downcast_ref::<&str>().copied());
             Verdict::Differ(format!("panic: {}", text.unwrap_or("?")))
         }
     }
@@ -98,7 +110,11 @@ fn report(a: &Args, seed: u64, wasm: &[u8], text: &str) -> Result<()> {
     std::fs::create_dir_all(&a.out)?;
     let file = a.out.join(format!("{seed:016x}.wasm"));
     std::fs::write(&file, wasm)?;
-    println!("FOUND --case {seed:#x} ({} bytes, {}): {text}", wasm.len(), file.display());
+    println!(
+        "FOUND --case {seed:#x} ({} bytes, {}): {text}",
+        wasm.len(),
+        file.display()
+    );
     Ok(())
 }
 
@@ -109,18 +125,30 @@ fn fuzz(a: &Args) -> Result<u64> {
     let mut seeds = case::Random(a.seed);
     let start = Instant::now();
     let mut said = start;
-    let [mut modules, mut rejected, mut calls, mut returned, mut skipped, mut found] = [0_u64; 6];
+    let [
+        mut modules,
+        mut rejected,
+        mut calls,
+        mut returned,
+        mut skipped,
+        mut found,
+    ] = [0_u64; 6];
     while start.elapsed() < Duration::from_secs(a.seconds) {
         let seed = seeds.next();
         CURRENT.store(seed, Ordering::Relaxed);
         TURN.fetch_add(1, Ordering::Relaxed);
         // If the process dies, the file says where.
         std::fs::write(&current, format!("--case {seed:#x}\n"))?;
-        let Some(case) = Case::new(seed) else { continue };
+        let Some(case) = Case::new(seed) else {
+            continue;
+        };
         modules += 1;
         match guarded(&case.wasm, case.seed) {
             Verdict::Agree { calls: 0, .. } => rejected += 1,
-            Verdict::Agree { calls: c, returned: r } => {
+            Verdict::Agree {
+                calls: c,
+                returned: r,
+            } => {
                 calls += c;
                 returned += r;
             }
@@ -132,11 +160,17 @@ fn fuzz(a: &Args) -> Result<u64> {
         }
         if said.elapsed() > Duration::from_secs(60) {
             said = Instant::now();
-            println!("{} s: {modules} modules, {rejected} without calls, {calls} calls, {returned} returned, {skipped} skipped, {found} found", start.elapsed().as_secs());
+            println!(
+                "{} s: {modules} modules, {rejected} without calls, {calls} calls, {returned} returned, {skipped} skipped, {found} found",
+                start.elapsed().as_secs()
+            );
         }
     }
     std::fs::remove_file(&current)?;
-    println!("{} s: {modules} modules, {rejected} without calls, {calls} calls, {returned} returned, {skipped} skipped, {found} found", start.elapsed().as_secs());
+    println!(
+        "{} s: {modules} modules, {rejected} without calls, {calls} calls, {returned} returned, {skipped} skipped, {found} found",
+        start.elapsed().as_secs()
+    );
     Ok(found)
 }
 
@@ -156,8 +190,13 @@ fn one(a: &Args, seed: u64) -> Result<u64> {
     };
     report(a, seed, &wasm, &text)?;
     if a.shrink {
-        let same = |w: &[u8]| Ok(matches!(guarded(w, seed), Verdict::Differ(t) if kind(&t) == kind(&text)));
-        let shrunk = wasm_shrink::WasmShrink::default().attempts(a.seconds as u32 * 50).run(wasm, same)?.output;
+        let same = |w: &[u8]| {
+            Ok(matches!(guarded(w, seed), Verdict::Differ(t) if kind(&t) == kind(&text)))
+        };
+        let shrunk = wasm_shrink::WasmShrink::default()
+            .attempts(a.seconds as u32 * 50)
+            .run(wasm, same)?
+            .output;
         let file = a.out.join(format!("{seed:016x}.small.wasm"));
         std::fs::write(&file, &shrunk)?;
         println!("{}\n{}", file.display(), wasmprinter::print_bytes(&shrunk)?);
@@ -170,7 +209,9 @@ fn one(a: &Args, seed: u64) -> Result<u64> {
 
 /// Programs that export `run(i32) -> i64` give the same under everything.
 fn corpus(dir: &Path, times: i32) -> Result<u64> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(dir)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
+    let mut files: Vec<PathBuf> = std::fs::read_dir(dir)?
+        .map(|e| e.map(|e| e.path()))
+        .collect::<Result<_, _>>()?;
     files.retain(|f| f.extension().is_some_and(|e| e == "wasm"));
     files.sort();
     let mut found = 0;
@@ -184,7 +225,10 @@ fn corpus(dir: &Path, times: i32) -> Result<u64> {
                 let ours = say(ours::program(&wasm, n, &mode));
                 if ours != theirs {
                     found += 1;
-                    println!("FOUND {}: run({n}) gives {ours} with {mode:?}, {theirs} under wasmi", file.display());
+                    println!(
+                        "FOUND {}: run({n}) gives {ours} with {mode:?}, {theirs} under wasmi",
+                        file.display()
+                    );
                 }
             }
             line.push(theirs);

@@ -2,11 +2,12 @@
 
 use anyhow::Result;
 use sheave::{
-    AsContext, AsContextMut, Backend, Config, Engine, Executor, Extern, ExternRef, ExternType, Func, FuncType, Global, HeapType, Instance, Memory, Module, Ref,
-    Store, Table, Trap, Val, ValType,
+    AsContext, AsContextMut, Backend, Config, Engine, Executor, Extern, ExternRef, ExternType,
+    Func, FuncType, Global, HeapType, Instance, Memory, Module, Ref, Store, Table, Trap, Val,
+    ValType,
 };
 
-use crate::case::{COUNTER, CALLS_AND_LOOPS, Event, Failure, Random, Type, Value, hash};
+use crate::case::{CALLS_AND_LOOPS, COUNTER, Event, Failure, Random, Type, Value, hash};
 
 /// What differs between runs under sheave; none of it may be seen.
 #[derive(Clone, Debug)]
@@ -35,7 +36,11 @@ impl Mode {
             .parallel_compilation(false)
             .interruption(self.interruption)
             .consume_fuel(self.fuel)
-            .arena_backend(if self.heap { Backend::Heap } else { Backend::Auto })
+            .arena_backend(if self.heap {
+                Backend::Heap
+            } else {
+                Backend::Auto
+            })
             .max_wasm_stack(64 << 20)
             .memory_reservation(16 << 20)
             .code_reservation(64 << 20);
@@ -74,7 +79,9 @@ fn to_val(mut store: impl AsContextMut, value: &Value) -> Val {
         Value::F32(v) => Val::F32(v),
         Value::F64(v) => Val::F64(v),
         Value::Func(_) => Val::FuncRef(None),
-        Value::Extern(e) => Val::ExternRef(e.map(|e| ExternRef::new(store.as_context_mut(), e).expect("an externref"))),
+        Value::Extern(e) => Val::ExternRef(
+            e.map(|e| ExternRef::new(store.as_context_mut(), e).expect("an externref")),
+        ),
     }
 }
 
@@ -86,12 +93,19 @@ fn from_val(store: impl AsContext, val: &Val, funcs: &[Func]) -> Value {
         Val::F32(v) => Value::F32(*v),
         Val::F64(v) => Value::F64(*v),
         Val::FuncRef(f) => Value::Func(f.as_ref().map(place)),
-        Val::ExternRef(e) => Value::Extern(e.map(|e| *e.data(store.as_context()).ok().and_then(|d| d.downcast_ref::<u32>()).expect("our externref"))),
+        Val::ExternRef(e) => Value::Extern(e.map(|e| {
+            *e.data(store.as_context())
+                .ok()
+                .and_then(|d| d.downcast_ref::<u32>())
+                .expect("our externref")
+        })),
     }
 }
 
 fn failure(error: &anyhow::Error) -> Failure {
-    let Some(trap) = error.downcast_ref::<Trap>() else { return Failure::Error };
+    let Some(trap) = error.downcast_ref::<Trap>() else {
+        return Failure::Error;
+    };
     Failure::Trap(match trap {
         Trap::Unreachable => "unreachable",
         Trap::MemoryOutOfBounds => "out of bounds memory access",
@@ -110,7 +124,10 @@ fn failure(error: &anyhow::Error) -> Failure {
 fn import(store: &mut Store<Log>, i: usize, ty: &ExternType, seed: u64) -> Result<Extern> {
     Ok(match ty {
         ExternType::Func(ty) => {
-            let (result_types, ty) = (ty.results().map(|t| type_of(&t)).collect::<Vec<_>>(), ty.clone());
+            let (result_types, ty) = (
+                ty.results().map(|t| type_of(&t)).collect::<Vec<_>>(),
+                ty.clone(),
+            );
             Func::new(&mut *store, ty, move |mut caller, args, results| {
                 let args = args.iter().map(|v| from_val(&caller, v, &[])).collect();
                 let log = caller.data_mut();
@@ -125,25 +142,45 @@ fn import(store: &mut Store<Log>, i: usize, ty: &ExternType, seed: u64) -> Resul
             .into()
         }
         ExternType::Global(ty) => {
-            let val = to_val(&mut *store, &Value::of(type_of(ty.content()), seed ^ i as u64));
+            let val = to_val(
+                &mut *store,
+                &Value::of(type_of(ty.content()), seed ^ i as u64),
+            );
             Global::new(&mut *store, ty.clone(), val)?.into()
         }
-        ExternType::Table(ty) => Table::new(&mut *store, ty.clone(), Ref::null(ty.element().heap_type))?.into(),
+        ExternType::Table(ty) => {
+            Table::new(&mut *store, ty.clone(), Ref::null(ty.element().heap_type))?.into()
+        }
         ExternType::Memory(ty) => Memory::new(&mut *store, ty.clone())?.into(),
     })
 }
 
 fn shape(ty: &FuncType) -> (Vec<Type>, Vec<Type>) {
-    (ty.params().map(|t| type_of(&t)).collect(), ty.results().map(|t| type_of(&t)).collect())
+    (
+        ty.params().map(|t| type_of(&t)).collect(),
+        ty.results().map(|t| type_of(&t)).collect(),
+    )
 }
 
 /// Runs a module: instantiates it twice, calls each exported function with values that follow from the seed, looks at everything.
 pub fn run(wasm: &[u8], seed: u64, mode: &Mode) -> Result<Run> {
     let engine = mode.engine()?;
-    let Ok(module) = Module::from_binary(&engine, wasm) else { return Ok(Run { events: vec![Event::Rejected], fuel: Vec::new() }) };
-    let module = if mode.image { Module::deserialize(&engine, module.serialize()?)? } else { module };
+    let Ok(module) = Module::from_binary(&engine, wasm) else {
+        return Ok(Run {
+            events: vec![Event::Rejected],
+            fuel: Vec::new(),
+        });
+    };
+    let module = if mode.image {
+        Module::deserialize(&engine, module.serialize()?)?
+    } else {
+        module
+    };
     let mut store = Store::new(&engine, Log::default());
-    let mut run = Run { events: Vec::new(), fuel: Vec::new() };
+    let mut run = Run {
+        events: Vec::new(),
+        fuel: Vec::new(),
+    };
     if mode.fuel {
         store.set_fuel(mode.fuel_per_call)?;
     }
@@ -151,7 +188,10 @@ pub fn run(wasm: &[u8], seed: u64, mode: &Mode) -> Result<Run> {
     let mut imports = Vec::new();
     for (i, ty) in types.iter().enumerate() {
         // Numbered by kind: wasmi gives imports in the order of their kinds.
-        let nth = types[..i].iter().filter(|t| std::mem::discriminant(*t) == std::mem::discriminant(ty)).count();
+        let nth = types[..i]
+            .iter()
+            .filter(|t| std::mem::discriminant(*t) == std::mem::discriminant(ty))
+            .count();
         imports.push(import(&mut store, nth, ty, seed)?);
     }
     let mut exports: Vec<(String, Extern)> = Vec::new();
@@ -162,7 +202,11 @@ pub fn run(wasm: &[u8], seed: u64, mode: &Mode) -> Result<Run> {
             for (import, ty) in imports.iter_mut().zip(&types) {
                 let ExternType::Func(ty) = ty else { continue };
                 let same = |f: &Func| shape(&f.ty(&store)) == shape(ty);
-                if let Some(f) = exports.iter().filter_map(|(_, e)| e.clone().into_func()).find(same) {
+                if let Some(f) = exports
+                    .iter()
+                    .filter_map(|(_, e)| e.clone().into_func())
+                    .find(same)
+                {
                     *import = f.into();
                 }
             }
@@ -174,19 +218,28 @@ pub fn run(wasm: &[u8], seed: u64, mode: &Mode) -> Result<Run> {
         let instance = match instance {
             Ok(instance) => instance,
             Err(e) => {
-                store.data_mut().events.push(Event::Instance(Err(failure(&e))));
+                store
+                    .data_mut()
+                    .events
+                    .push(Event::Instance(Err(failure(&e))));
                 run.events = store.into_data().events;
                 return Ok(run);
             }
         };
         store.data_mut().events.push(Event::Instance(Ok(())));
         // wasmi gives exports in the order of their names.
-        let mut own: Vec<(String, Extern)> = instance.exports(&mut store).map(|e| (format!("{copy}.{}", e.name()), e.into_extern())).collect();
+        let mut own: Vec<(String, Extern)> = instance
+            .exports(&mut store)
+            .map(|e| (format!("{copy}.{}", e.name()), e.into_extern()))
+            .collect();
         own.sort_by(|a, b| a.0.cmp(&b.0));
         exports.extend(own);
         counters.extend(instance.get_global(&mut store, COUNTER));
     }
-    let funcs: Vec<(String, Func)> = exports.iter().filter_map(|(n, e)| Some((n.clone(), e.clone().into_func()?))).collect();
+    let funcs: Vec<(String, Func)> = exports
+        .iter()
+        .filter_map(|(n, e)| Some((n.clone(), e.clone().into_func()?)))
+        .collect();
     let places: Vec<Func> = funcs.iter().map(|(_, f)| *f).collect();
     let mut random = Random(seed ^ 0xca11);
     for round in 0..2 {
@@ -203,17 +256,26 @@ pub fn run(wasm: &[u8], seed: u64, mode: &Mode) -> Result<Run> {
             let ty = func.ty(&store);
             let mut args = Vec::new();
             for param in ty.params() {
-                args.push(to_val(&mut store, &Value::of(type_of(&param), random.next())));
+                args.push(to_val(
+                    &mut store,
+                    &Value::of(type_of(&param), random.next()),
+                ));
             }
             let mut results = vec![Val::I32(0); ty.results().len()];
             let result = match func.call(&mut store, &args, &mut results) {
-                Ok(()) => Ok(results.iter().map(|v| from_val(&store, v, &places)).collect()),
+                Ok(()) => Ok(results
+                    .iter()
+                    .map(|v| from_val(&store, v, &places))
+                    .collect()),
                 Err(e) => Err(failure(&e)),
             };
             if mode.fuel {
                 run.fuel.push(mode.fuel_per_call - store.get_fuel()?);
             }
-            store.data_mut().events.push(Event::Call(format!("{name} ({round})"), result));
+            store
+                .data_mut()
+                .events
+                .push(Event::Call(format!("{name} ({round})"), result));
         }
     }
     for (name, e) in exports {
@@ -222,8 +284,15 @@ pub fn run(wasm: &[u8], seed: u64, mode: &Mode) -> Result<Run> {
             Extern::Global(g) => Event::Global(name, from_val(&store, &g.get(&store), &places)),
             Extern::Memory(m) => Event::Memory(name, m.size(&store), hash(m.data(&store))),
             Extern::Table(t) => {
-                let all: Vec<Ref> = (0..t.size(&store)).filter_map(|i| t.get(&mut store, i)).collect();
-                Event::Table(name, all.into_iter().map(|r| from_val(&store, &r.into(), &places)).collect())
+                let all: Vec<Ref> = (0..t.size(&store))
+                    .filter_map(|i| t.get(&mut store, i))
+                    .collect();
+                Event::Table(
+                    name,
+                    all.into_iter()
+                        .map(|r| from_val(&store, &r.into(), &places))
+                        .collect(),
+                )
             }
         };
         store.data_mut().events.push(event);
@@ -240,6 +309,7 @@ pub fn program(wasm: &[u8], n: i32, mode: &Mode) -> Result<i64> {
     if mode.fuel {
         store.set_fuel(u64::MAX >> 1)?;
     }
-    let run = Instance::new(&mut store, &module, &[])?.get_typed_func::<i32, i64>(&mut store, "run")?;
+    let run =
+        Instance::new(&mut store, &module, &[])?.get_typed_func::<i32, i64>(&mut store, "run")?;
     run.call(&mut store, n)
 }

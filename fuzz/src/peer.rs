@@ -1,9 +1,12 @@
 //! A case under wasmi.
 
 use anyhow::Result;
-use wasmi::{AsContext, AsContextMut, Config, Engine, Extern, ExternRef, ExternType, Func, FuncType, Global, Instance, Memory, Module, Nullable, Ref, RefType, Store, Table, TrapCode, Val, ValType};
+use wasmi::{
+    AsContext, AsContextMut, Config, Engine, Extern, ExternRef, ExternType, Func, FuncType, Global,
+    Instance, Memory, Module, Nullable, Ref, RefType, Store, Table, TrapCode, Val, ValType,
+};
 
-use crate::case::{COUNTER, CALLS_AND_LOOPS, Event, Failure, Random, Type, Value, hash};
+use crate::case::{CALLS_AND_LOOPS, COUNTER, Event, Failure, Random, Type, Value, hash};
 
 #[derive(Default)]
 struct Log {
@@ -13,7 +16,9 @@ struct Log {
 
 fn engine() -> Engine {
     let mut config = Config::default();
-    config.set_max_recursion_depth(1 << 20).set_max_stack_height(256 << 20);
+    config
+        .set_max_recursion_depth(1 << 20)
+        .set_max_stack_height(256 << 20);
     Engine::new(&config)
 }
 
@@ -53,13 +58,19 @@ fn from_val<T: 'static>(store: impl AsContext<Data = T>, val: &Val, funcs: &[Str
             let f = format!("{f:?}");
             funcs.iter().position(|g| *g == f).unwrap_or(usize::MAX)
         })),
-        Val::ExternRef(e) => Value::Extern(e.val().map(|e| *e.data(store.as_context()).downcast_ref::<u32>().expect("our externref"))),
+        Val::ExternRef(e) => Value::Extern(e.val().map(|e| {
+            *e.data(store.as_context())
+                .downcast_ref::<u32>()
+                .expect("our externref")
+        })),
         Val::V128(_) => unreachable!("no SIMD"),
     }
 }
 
 fn failure(error: &wasmi::Error) -> Failure {
-    let Some(trap) = error.as_trap_code() else { return Failure::Error };
+    let Some(trap) = error.as_trap_code() else {
+        return Failure::Error;
+    };
     Failure::Trap(match trap {
         TrapCode::UnreachableCodeReached => "unreachable",
         TrapCode::MemoryOutOfBounds => "out of bounds memory access",
@@ -77,7 +88,10 @@ fn failure(error: &wasmi::Error) -> Failure {
 fn import(store: &mut Store<Log>, i: usize, ty: &ExternType, seed: u64) -> Result<Extern> {
     Ok(match ty {
         ExternType::Func(ty) => {
-            let (result_types, ty) = (ty.results().iter().map(type_of).collect::<Vec<_>>(), ty.clone());
+            let (result_types, ty) = (
+                ty.results().iter().map(type_of).collect::<Vec<_>>(),
+                ty.clone(),
+            );
             Func::new(&mut *store, ty, move |mut caller, args, results| {
                 let args = args.iter().map(|v| from_val(&caller, v, &[])).collect();
                 let log = caller.data_mut();
@@ -92,11 +106,18 @@ fn import(store: &mut Store<Log>, i: usize, ty: &ExternType, seed: u64) -> Resul
             .into()
         }
         ExternType::Global(ty) => {
-            let val = to_val(&mut *store, &Value::of(type_of(&ty.content()), seed ^ i as u64));
+            let val = to_val(
+                &mut *store,
+                &Value::of(type_of(&ty.content()), seed ^ i as u64),
+            );
             Global::new(&mut *store, val, ty.mutability()).into()
         }
         ExternType::Table(ty) => {
-            let null = Ref::null(if ty.element() == RefType::Extern { RefType::Extern } else { RefType::Func });
+            let null = Ref::null(if ty.element() == RefType::Extern {
+                RefType::Extern
+            } else {
+                RefType::Func
+            });
             Table::new(&mut *store, *ty, null)?.into()
         }
         ExternType::Memory(ty) => Memory::new(&mut *store, *ty)?.into(),
@@ -104,19 +125,27 @@ fn import(store: &mut Store<Log>, i: usize, ty: &ExternType, seed: u64) -> Resul
 }
 
 fn shape(ty: &FuncType) -> (Vec<Type>, Vec<Type>) {
-    (ty.params().iter().map(type_of).collect(), ty.results().iter().map(type_of).collect())
+    (
+        ty.params().iter().map(type_of).collect(),
+        ty.results().iter().map(type_of).collect(),
+    )
 }
 
 /// As [`crate::ours::run`].
 pub fn run(wasm: &[u8], seed: u64) -> Result<Vec<Event>> {
     let engine = engine();
-    let Ok(module) = Module::new(&engine, wasm) else { return Ok(vec![Event::Rejected]) };
+    let Ok(module) = Module::new(&engine, wasm) else {
+        return Ok(vec![Event::Rejected]);
+    };
     let mut store = Store::new(&engine, Log::default());
     let types: Vec<ExternType> = module.imports().map(|i| i.ty().clone()).collect();
     let mut imports = Vec::new();
     for (i, ty) in types.iter().enumerate() {
         // Numbered by kind: wasmi gives imports in the order of their kinds.
-        let nth = types[..i].iter().filter(|t| std::mem::discriminant(*t) == std::mem::discriminant(ty)).count();
+        let nth = types[..i]
+            .iter()
+            .filter(|t| std::mem::discriminant(*t) == std::mem::discriminant(ty))
+            .count();
         imports.push(import(&mut store, nth, ty, seed)?);
     }
     let names: Vec<String> = module.exports().map(|e| e.name().to_string()).collect();
@@ -127,7 +156,11 @@ pub fn run(wasm: &[u8], seed: u64) -> Result<Vec<Event>> {
             for (import, ty) in imports.iter_mut().zip(&types) {
                 let ExternType::Func(ty) = ty else { continue };
                 let same = |f: &Func| shape(&f.ty(&store)) == shape(ty);
-                if let Some(f) = exports.iter().filter_map(|(_, e)| e.clone().into_func()).find(same) {
+                if let Some(f) = exports
+                    .iter()
+                    .filter_map(|(_, e)| e.clone().into_func())
+                    .find(same)
+                {
                     *import = f.into();
                 }
             }
@@ -135,35 +168,59 @@ pub fn run(wasm: &[u8], seed: u64) -> Result<Vec<Event>> {
         let instance = match Instance::new(&mut store, &module, &imports) {
             Ok(instance) => instance,
             Err(e) => {
-                store.data_mut().events.push(Event::Instance(Err(failure(&e))));
+                store
+                    .data_mut()
+                    .events
+                    .push(Event::Instance(Err(failure(&e))));
                 return Ok(store.into_data().events);
             }
         };
         store.data_mut().events.push(Event::Instance(Ok(())));
-        let mut own: Vec<(String, Extern)> = names.iter().filter_map(|n| instance.get_export(&store, n).map(|e| (format!("{copy}.{n}"), e))).collect();
+        let mut own: Vec<(String, Extern)> = names
+            .iter()
+            .filter_map(|n| {
+                instance
+                    .get_export(&store, n)
+                    .map(|e| (format!("{copy}.{n}"), e))
+            })
+            .collect();
         own.sort_by(|a, b| a.0.cmp(&b.0));
         exports.extend(own);
         counters.extend(instance.get_global(&store, COUNTER));
     }
-    let funcs: Vec<(String, Func)> = exports.iter().filter_map(|(n, e)| Some((n.clone(), e.clone().into_func()?))).collect();
+    let funcs: Vec<(String, Func)> = exports
+        .iter()
+        .filter_map(|(n, e)| Some((n.clone(), e.clone().into_func()?)))
+        .collect();
     let places: Vec<String> = funcs.iter().map(|(_, f)| format!("{f:?}")).collect();
     let mut random = Random(seed ^ 0xca11);
     for round in 0..2 {
         for (name, func) in &funcs {
             for counter in &counters {
-                counter.set(&mut store, Val::I32(CALLS_AND_LOOPS as i32)).map_err(|e| anyhow::anyhow!("{e:?}"))?;
+                counter
+                    .set(&mut store, Val::I32(CALLS_AND_LOOPS as i32))
+                    .map_err(|e| anyhow::anyhow!("{e:?}"))?;
             }
             let ty = func.ty(&store);
             let mut args = Vec::new();
             for param in ty.params() {
-                args.push(to_val(&mut store, &Value::of(type_of(param), random.next())));
+                args.push(to_val(
+                    &mut store,
+                    &Value::of(type_of(param), random.next()),
+                ));
             }
             let mut results = vec![Val::I32(0); ty.results().len()];
             let result = match func.call(&mut store, &args, &mut results) {
-                Ok(()) => Ok(results.iter().map(|v| from_val(&store, v, &places)).collect()),
+                Ok(()) => Ok(results
+                    .iter()
+                    .map(|v| from_val(&store, v, &places))
+                    .collect()),
                 Err(e) => Err(failure(&e)),
             };
-            store.data_mut().events.push(Event::Call(format!("{name} ({round})"), result));
+            store
+                .data_mut()
+                .events
+                .push(Event::Call(format!("{name} ({round})"), result));
         }
     }
     for (name, e) in exports {
@@ -172,8 +229,15 @@ pub fn run(wasm: &[u8], seed: u64) -> Result<Vec<Event>> {
             Extern::Global(g) => Event::Global(name, from_val(&store, &g.get(&store), &places)),
             Extern::Memory(m) => Event::Memory(name, m.size(&store), hash(m.data(&store))),
             Extern::Table(t) => {
-                let all: Vec<Ref> = (0..t.size(&store)).filter_map(|i| t.get(&store, i)).collect();
-                Event::Table(name, all.into_iter().map(|r| from_val(&store, &r.into(), &places)).collect())
+                let all: Vec<Ref> = (0..t.size(&store))
+                    .filter_map(|i| t.get(&store, i))
+                    .collect();
+                Event::Table(
+                    name,
+                    all.into_iter()
+                        .map(|r| from_val(&store, &r.into(), &places))
+                        .collect(),
+                )
             }
         };
         store.data_mut().events.push(event);
