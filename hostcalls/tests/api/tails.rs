@@ -50,7 +50,7 @@ fn pair(engine: &Engine) -> Result<(Store<u32>, Instance), Error> {
     Ok((store, second))
 }
 
-const TURNS: i64 = if cfg!(miri) { 3_000 } else { 1_000_000 };
+const TURNS: i64 = if cfg!(miri) { 200 } else { 1_000_000 };
 
 #[test]
 fn instances_go_on_in_each_other_without_end_in_a_small_stack() {
