@@ -19,7 +19,7 @@ pub enum Exit {
     Host,
     /// A function could not be loaded at its first call.
     Load(SourceError),
-    /// It can go on: [`Vm::resume`]; or be given up: [`Vm::abandon`].
+    /// It can go on: [`Vm::resume`]; or be given up: [`Vm::finish`].
     Paused(PauseReason),
 }
 
@@ -32,7 +32,7 @@ pub enum PauseReason {
     Interrupted,
 }
 
-/// An activation that was begun; [`Vm::finish`] or [`Vm::abandon`] ends it. Innermost first.
+/// An activation that was begun; [`Vm::finish`] ends it. Innermost first.
 #[derive(Debug)]
 #[must_use]
 pub struct Activation {
