@@ -259,6 +259,10 @@ fn initialize(opaque: &mut StoreOpaque, inst: InstAddr, module: &Module) -> Resu
 impl StoreOpaque {
     /// The slot's bits of a constant expression. Spec: valid-constant.
     fn evaluate(&mut self, inst: InstAddr, expr: &ConstExpr) -> Result<u64> {
+        // Nearly all are one constant, and a module can have many thousands of them.
+        if let [ConstOp::I32Const(v)] = expr[..] {
+            return Ok(u64::from(v as u32));
+        }
         let mut stack: Vec<u64> = Vec::with_capacity(2);
         for op in expr {
             let mut binary = |f: fn(u64, u64) -> u64| {
