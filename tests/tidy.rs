@@ -64,7 +64,9 @@ fn files(extension: &str) -> Vec<(String, String)> {
             let name = name.to_str().expect("a name in UTF-8");
             let path = folder.join(name);
             let full = root().join(&path);
-            if full.is_symlink() || name.starts_with('.') || name == "target" {
+            // Neither what is built nor what is fetched belongs to the project.
+            let foreign = matches!(name, "target" | "cache");
+            if full.is_symlink() || name.starts_with('.') || foreign {
                 continue;
             }
             if full.is_dir() {

@@ -263,13 +263,7 @@ fn expand_load(base: Row, rest: &[&str], map: &str, rows: &mut Vec<Row>) {
         r.operands = operands;
         r.effect = format!("let v: {mem} = {address}; {map}");
         if suffix.is_empty() {
-            r.links = ["add", "addi", "abs", "mem"]
-                .iter()
-                .map(|s| (*s, format!("{}_{s}", base.name)))
-                .collect();
-            if indexed(&base.name) {
-                r.links.push(("add_shl", format!("{}_add_shl", base.name)));
-            }
+            r.links = address_links(&base.name);
         }
         rows.push(r);
     };
@@ -333,6 +327,18 @@ fn expand_load(base: Row, rest: &[&str], map: &str, rows: &mut Vec<Row>) {
     );
 }
 
+/// The other ways to give the address, of loads and stores alike.
+fn address_links(name: &str) -> Vec<(&'static str, String)> {
+    let mut forms = vec!["add", "addi", "abs", "mem"];
+    if indexed(name) {
+        forms.push("add_shl");
+    }
+    forms
+        .into_iter()
+        .map(|s| (s, format!("{name}_{s}")))
+        .collect()
+}
+
 /// The loads and stores that index arrays of 2, 4 or 8 bytes an element have a form for it.
 fn indexed(name: &str) -> bool {
     matches!(
@@ -363,17 +369,9 @@ fn expand_store(base: Row, rest: &[&str], map: &str, rows: &mut Vec<Row>) {
         r.operands = operands;
         r.effect = format!("let v = val{conv}; let v: {mem} = {{ {map} }}; {address}");
         if suffix.is_empty() {
-            let forms: &[&'static str] = if int {
-                &["imm", "add", "addi", "abs", "mem"]
-            } else {
-                &["add", "addi", "abs", "mem"]
-            };
-            r.links = forms
-                .iter()
-                .map(|s| (*s, format!("{}_{s}", base.name)))
-                .collect();
-            if indexed(&base.name) {
-                r.links.push(("add_shl", format!("{}_add_shl", base.name)));
+            r.links = address_links(&base.name);
+            if int {
+                r.links.push(("imm", format!("{}_imm", base.name)));
             }
         }
         rows.push(r);
