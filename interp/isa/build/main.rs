@@ -1,9 +1,12 @@
-//! Reads `ops.isa` and writes the opcode enum, the `OPS` table, the effects, the encoders and the form look-ups.
+//! Reads the table (`*.isa`) and writes the opcode enum, the `OPS` table, the effects, the encoders and the form look-ups.
 
 use std::{env, fs, path::Path};
 
 mod read;
 mod write;
+
+/// The files of the table. Opcodes are numbered in this order.
+const FILES: &[&str] = &["ops.isa", "simd.isa", "refs.isa", "atomics.isa"];
 
 #[derive(Clone, Debug)]
 struct Operand {
@@ -26,9 +29,12 @@ struct Row {
 }
 
 fn main() {
-    println!("cargo:rerun-if-changed=ops.isa");
     println!("cargo:rerun-if-changed=build");
-    let text = fs::read_to_string("ops.isa").expect("ops.isa is beside build.rs");
+    let mut text = String::new();
+    for file in FILES {
+        println!("cargo:rerun-if-changed={file}");
+        text += &fs::read_to_string(file).expect("the table is beside build/");
+    }
     let rows = read::parse(&text);
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     fs::write(

@@ -1,4 +1,4 @@
-//! The bytecode of sheave: one table (`ops.isa`), and what is derived from it as data.
+//! The bytecode of sheave: one table (`*.isa`), and what is derived from it as data.
 //!
 //! Code is a sequence of 16-bit *units*, little-endian: an op is one unit of opcode, then its operands in table order
 //! (see [`Role`] and [`Ty`] for their widths). [`LABEL`] is set in the opcode unit of each op that a branch leads to.

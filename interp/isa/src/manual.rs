@@ -7,7 +7,7 @@ use crate::{OPS, Operand, Role};
 /// The manual of the bytecode as Markdown.
 pub fn manual() -> String {
     let mut out = String::from(
-        "# The bytecode\n\nMade from `interp/isa/ops.isa`; a test compares. Code is a sequence of 16-bit little-endian units: the opcode, then\nthe operands in this order. `sN` is a frame slot of 8 bytes. Internal ops are the executor's own.\n",
+        "# The bytecode\n\nMade from `interp/isa/*.isa`; a test compares. Code is a sequence of 16-bit little-endian units: the opcode, then\nthe operands in this order. `sN` is a frame slot of 8 bytes. Internal ops are the executor's own.\n",
     );
     let mut section = "";
     for (number, op) in OPS.iter().enumerate() {
