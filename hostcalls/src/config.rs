@@ -76,6 +76,8 @@ impl Config {
         wasm_saturating_float_to_int = SATURATING_FLOAT_TO_INT;
         /// Import and export of mutable globals. On by default.
         wasm_mutable_global = MUTABLE_GLOBAL;
+        /// Addition, subtraction and multiplication of 128-bit integers. Off by default.
+        wasm_wide_arithmetic = WIDE_ARITHMETIC;
     }
 
     /// Whether this version can run modules that use `feature`, named as in `--features` of the command-line tool.

@@ -155,6 +155,30 @@ macro_rules! floats {
 floats!(f32: f32_min f32_max f32_copysign f32_abs f32_neg f32_ceil f32_floor f32_trunc f32_nearest f32_sqrt f32_quieted, 1 << 31, 1 << 22, i32, 8_388_608.0);
 floats!(f64: f64_min f64_max f64_copysign f64_abs f64_neg f64_ceil f64_floor f64_trunc f64_nearest f64_sqrt f64_quieted, 1 << 63, 1 << 51, i64, 4_503_599_627_370_496.0);
 
+/// The halves of a 128-bit integer, low first.
+#[inline(always)]
+fn halves(v: u128) -> (u64, u64) {
+    (v as u64, (v >> 64) as u64)
+}
+
+/// A 128-bit integer of its halves.
+#[inline(always)]
+fn whole(low: u64, high: u64) -> u128 {
+    u128::from(low) | u128::from(high) << 64
+}
+
+/// The sum of two 128-bit integers, low half first.
+#[inline(always)]
+pub(crate) fn add128(al: u64, ah: u64, bl: u64, bh: u64) -> (u64, u64) {
+    halves(whole(al, ah).wrapping_add(whole(bl, bh)))
+}
+
+/// The difference of two 128-bit integers, low half first.
+#[inline(always)]
+pub(crate) fn sub128(al: u64, ah: u64, bl: u64, bh: u64) -> (u64, u64) {
+    halves(whole(al, ah).wrapping_sub(whole(bl, bh)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,7 +17,7 @@ mod types;
 pub use error::{ImageErrorKind, ImagePart, LoadError, LoadErrorKind};
 pub use info::ModuleInfo;
 pub use module::{FunctionCode, Module};
-pub use options::{FEATURE_NAMES, Options, SUPPORTED_FEATURES};
+pub use options::{DEFAULT_FEATURES, FEATURE_NAMES, Options, SUPPORTED_FEATURES};
 pub use types::{
     ConstExpr, ConstOp, DataMode, DataSegment, ElementItems, ElementMode, ElementSegment, Export,
     ExportKind, FuncType, GlobalDef, GlobalType, HeapType, Import, ImportType, MemoryType, RefType,

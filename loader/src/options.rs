@@ -8,7 +8,13 @@ pub const SUPPORTED_FEATURES: WasmFeatures = WasmFeatures::WASM2
     .difference(WasmFeatures::SIMD)
     .union(WasmFeatures::TAIL_CALL)
     .union(WasmFeatures::MULTI_MEMORY)
-    .union(WasmFeatures::EXTENDED_CONST);
+    .union(WasmFeatures::EXTENDED_CONST)
+    .union(WasmFeatures::WIDE_ARITHMETIC);
+
+/// What is on unless somebody asks otherwise: proposals that are not part of WebAssembly 3.0 yet are
+/// to be asked for.
+pub const DEFAULT_FEATURES: WasmFeatures =
+    SUPPORTED_FEATURES.difference(WasmFeatures::WIDE_ARITHMETIC);
 
 /// How to load a module.
 #[derive(Clone, Debug)]
@@ -31,7 +37,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            features: SUPPORTED_FEATURES,
+            features: DEFAULT_FEATURES,
             fuel: false,
             interruption: false,
             lazy_translation: true,

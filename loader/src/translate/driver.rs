@@ -217,6 +217,7 @@ macro_rules! translate {
     (@bulk_memory $($rest:tt)*) => { translate!(@mvp $($rest)*) };
     (@reference_types $($rest:tt)*) => { translate!(@mvp $($rest)*) };
     (@tail_call $($rest:tt)*) => { translate!(@mvp $($rest)*) };
+    (@wide_arithmetic $($rest:tt)*) => { translate!(@mvp $($rest)*) };
     (@$other:ident $t:expr, $visit:ident $($arg:ident)*) => {{ $(let _ = $arg;)* }};
 }
 

@@ -29,6 +29,7 @@ mod ops;
 mod repeat;
 mod stack;
 mod visit;
+mod wide;
 
 use crate::error::LoadErrorKind;
 use crate::info::ModuleInfo;

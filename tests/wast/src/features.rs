@@ -45,6 +45,11 @@ const FEATURES: &[Feature] = &[
         in_wasm2: false,
         switch: Config::wasm_tail_call,
     },
+    Feature {
+        name: "wide-arithmetic",
+        in_wasm2: false,
+        switch: Config::wasm_wide_arithmetic,
+    },
 ];
 
 /// A choice of features, as a list of names. A list starts from WebAssembly 2.0, or from the first version where
