@@ -8,14 +8,19 @@ use std::path::{Path, PathBuf};
 /// Which of our crates each may use: the arrows of `docs/architecture.md`. A test may use what stands above its crate.
 const ARROWS: &[(&str, &[&str])] = &[
     ("sheave-isa", &[]),
+    ("sheave-types", &[]),
     ("sheave-arena", &[]),
     ("sheave-fiber", &[]),
-    ("sheave-interp", &["sheave-isa", "sheave-arena"]),
-    ("sheave-loader", &["sheave-isa"]),
+    (
+        "sheave-interp",
+        &["sheave-isa", "sheave-types", "sheave-arena"],
+    ),
+    ("sheave-loader", &["sheave-isa", "sheave-types"]),
     (
         "sheave-hostcalls",
         &[
             "sheave-isa",
+            "sheave-types",
             "sheave-arena",
             "sheave-fiber",
             "sheave-interp",

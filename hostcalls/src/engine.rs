@@ -1,32 +1,24 @@
 //! What all modules and stores share: settings, code, types.
 
 use core::sync::atomic::{AtomicU64, Ordering};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sheave_interp::CodeSpace;
-use sheave_loader as loader;
+use sheave_types::TypeRegistry;
 
 use crate::Result;
 use crate::config::Config;
 use crate::interrupt::Epochs;
 
-/// Settings, translated code, and the identities of function types. Cheap to clone; `Send + Sync`.
+/// Settings, translated code, and the identities of types. Cheap to clone; `Send + Sync`.
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
 
 struct Inner {
     config: Config,
     space: Arc<CodeSpace>,
-    types: RwLock<Types>,
+    types: Arc<TypeRegistry>,
     epochs: Mutex<Epochs>,
-}
-
-/// Function types by identity and back. Structural, so that types of different modules are one.
-#[derive(Default)]
-struct Types {
-    ids: HashMap<Arc<loader::FuncType>, u32>,
-    all: Vec<Arc<loader::FuncType>>,
 }
 
 impl Engine {
@@ -40,7 +32,7 @@ impl Engine {
         Ok(Engine(Arc::new(Inner {
             config: config.clone(),
             space,
-            types: RwLock::default(),
+            types: Arc::default(),
             epochs: Mutex::default(),
         })))
     }
@@ -88,33 +80,9 @@ impl Engine {
         NEXT.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The identity of a function type: equal types have equal identities in all modules of the engine.
-    pub(crate) fn type_id(&self, ty: &loader::FuncType) -> u32 {
-        if let Some(id) = self
-            .0
-            .types
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .ids
-            .get(ty)
-        {
-            return *id;
-        }
-        let mut types = self.0.types.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(id) = types.ids.get(ty) {
-            return *id;
-        }
-        let ty = Arc::new(ty.clone());
-        let id = types.all.len() as u32;
-        types.all.push(Arc::clone(&ty));
-        types.ids.insert(ty, id);
-        id
-    }
-
-    /// The function type of an identity that this engine gave.
-    pub(crate) fn type_of(&self, id: u32) -> Arc<loader::FuncType> {
-        let types = self.0.types.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&types.all[id as usize])
+    /// The types of all modules.
+    pub(crate) fn types(&self) -> &Arc<TypeRegistry> {
+        &self.0.types
     }
 }
 

@@ -112,7 +112,7 @@ impl Func {
             store.opaque.check(self.store);
             store.opaque.func_type(self.addr)
         };
-        let (want, gives) = (ty.0.params(), ty.0.results());
+        let (want, gives) = (ty.plain().params(), ty.plain().results());
         if want.len() != params.len() {
             bail!("expected {} arguments, got {}", want.len(), params.len());
         }
@@ -161,11 +161,13 @@ impl Func {
 
 impl StoreOpaque {
     pub(crate) fn func_type(&self, addr: FuncAddr) -> FuncType {
-        FuncType(match self.vm.func_type(addr) {
-            Some(id) => self.engine.type_of(id),
-            // A damaged arena can hold the address of no function; it has no type that anything would match.
-            None => Arc::new(sheave_loader::FuncType::new([], [])),
-        })
+        let def = self
+            .vm
+            .func_type(addr)
+            .and_then(|id| self.engine.types().get(id));
+        // A damaged arena can hold the address of no function.
+        def.and_then(FuncType::from_def)
+            .unwrap_or_else(|| FuncType::new(&self.engine, [], []))
     }
 }
 

@@ -43,12 +43,16 @@ impl StoreOpaque {
         let (Ok(params), Ok(results)) = (u16::try_from(params), u16::try_from(results)) else {
             bail!("a function type with more than 65,535 parameters or results")
         };
-        let id = self.engine.type_id(&func.ty.0);
         // SAFETY: H2: the closure lives in `host_funcs` as long as the store; `entry` catches panics and writes its
         // results only.
         let addr = unsafe {
-            self.vm
-                .new_host_func(id, params, results, func.entry, data_ptr(&*func.data))?
+            self.vm.new_host_func(
+                func.ty.0.id,
+                params,
+                results,
+                func.entry,
+                data_ptr(&*func.data),
+            )?
         };
         self.host_funcs.push(func);
         Ok(addr)

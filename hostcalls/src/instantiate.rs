@@ -158,7 +158,7 @@ pub(crate) fn instantiate<T: 'static>(
         }
     }
     for def in &info.table_defs {
-        let ty = TableType(def.ty);
+        let ty = TableType::from_loader(&def.ty, module.types());
         store.limit_new_table(&ty)?;
         init.tables.push(store.opaque.new_table(ty, 0)?);
     }
@@ -185,7 +185,8 @@ pub(crate) fn instantiate<T: 'static>(
 fn initialize(opaque: &mut StoreOpaque, inst: InstAddr, module: &Module) -> Result<()> {
     let info = module.loaded().info();
     for def in &info.global_defs {
-        opaque.global_types.push(GlobalType(def.ty));
+        let ty = GlobalType::from_loader(&def.ty, module.types());
+        opaque.global_types.push(ty);
     }
     for (i, def) in info.global_defs.iter().enumerate() {
         let bits = opaque.evaluate(inst, &def.init)?;

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use anyhow::Context as _;
 use sheave_interp::{CodeModule, FuncShape, FunctionCode, ModuleDesc, ModuleSource, SourceError};
 use sheave_loader as loader;
+use sheave_types::TypeDef;
 
 use crate::Result;
 use crate::engine::Engine;
@@ -19,8 +20,21 @@ pub struct Module(Arc<Inner>);
 struct Inner {
     engine: Engine,
     loaded: Arc<loader::Module>,
+    /// By type index.
+    types: Box<[Arc<TypeDef>]>,
     code: Arc<CodeModule>,
     exports: OnceLock<HashMap<Box<str>, usize>>,
+}
+
+/// The module's types as the engine has them, by type index.
+fn register(engine: &Engine, info: &loader::ModuleInfo) -> Result<Box<[Arc<TypeDef>]>> {
+    let mut ids = Vec::with_capacity(info.types.len());
+    for (first, group) in info.groups() {
+        let id = engine.types().register(group, first, &ids)?;
+        ids.extend((id..).take(group.len()));
+    }
+    let def = |id| engine.types().get(id);
+    Ok(ids.into_iter().filter_map(def).collect())
 }
 
 /// The loader as the machine wants it.
@@ -222,17 +236,17 @@ impl Module {
     pub(crate) fn from_loaded(engine: &Engine, loaded: loader::Module) -> Result<Module> {
         let loaded = Arc::new(loaded);
         let info = loaded.info();
-        let shape = |t: &loader::FuncType| FuncShape {
-            params: t.params().len() as u32,
-            results: t.results().len() as u32,
+        let types = register(engine, info)?;
+        let shape = |t: &TypeDef| {
+            let func = t.ty.as_func();
+            func.map_or(FuncShape::default(), |t| FuncShape {
+                params: t.params().len() as u32,
+                results: t.results().len() as u32,
+            })
         };
         let count = |n: usize| n as u32;
         let desc = ModuleDesc {
-            types: info
-                .types
-                .iter()
-                .map(|t| (shape(t), engine.type_id(t)))
-                .collect(),
+            types: types.iter().map(|t| (shape(t), t.id)).collect(),
             funcs: info.funcs.clone(),
             imported_funcs: info.n_imported_funcs,
             tables: count(info.tables.len()),
@@ -250,9 +264,15 @@ impl Module {
         Ok(Module(Arc::new(Inner {
             engine: engine.clone(),
             loaded,
+            types,
             code,
             exports: OnceLock::new(),
         })))
+    }
+
+    /// Its types as the engine has them, by type index.
+    pub(crate) fn types(&self) -> &[Arc<TypeDef>] {
+        &self.0.types
     }
 
     /// Its engine.
@@ -271,7 +291,7 @@ impl Module {
         info.imports.iter().map(|i| ImportType {
             module: &i.module,
             name: &i.name,
-            ty: ExternType::from_loader(&i.ty, &info.types),
+            ty: ExternType::from_loader(&i.ty, &self.0.types),
         })
     }
 
@@ -293,7 +313,7 @@ impl Module {
             loader::ExportKind::Memory => loader::ImportType::Memory(info.memories[i]),
             loader::ExportKind::Global => loader::ImportType::Global(info.globals[i]),
         };
-        ExternType::from_loader(&ty, &info.types)
+        ExternType::from_loader(&ty, &self.0.types)
     }
 
     /// The type of the export of that name.

@@ -84,6 +84,7 @@ impl<T: 'static> Store<T> {
                 max_stack_bytes,
             },
             Arc::clone(engine.space()),
+            Arc::clone(engine.types()),
         )?;
         let opaque = StoreOpaque {
             vm,

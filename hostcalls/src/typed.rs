@@ -244,8 +244,8 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
             }
             Ok(())
         };
-        fits(&P::types(), ty.0.params(), "parameters")?;
-        fits(&R::types(), ty.0.results(), "results")?;
+        fits(&P::types(), ty.plain().params(), "parameters")?;
+        fits(&R::types(), ty.plain().results(), "results")?;
         Ok(TypedFunc {
             func,
             types: PhantomData,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sheave_loader as loader;
+use sheave_types::TypeDef;
 
 pub use loader::{HeapType, RefType, ValType};
 
@@ -18,42 +19,72 @@ pub enum Mutability {
 }
 
 /// The type of a function. Spec: syntax-functype.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct FuncType(pub(crate) Arc<loader::FuncType>);
+#[derive(Clone, Debug)]
+pub struct FuncType(pub(crate) Arc<TypeDef>);
 
 impl FuncType {
-    /// A function type. The engine is there for the likeness to Wasmtime.
+    /// A function type, final and without supertype.
+    ///
+    /// # Panics
+    /// With a concrete type that is not of this engine, or if the engine has too many types.
     pub fn new(
-        _engine: &Engine,
+        engine: &Engine,
         params: impl IntoIterator<Item = ValType>,
         results: impl IntoIterator<Item = ValType>,
     ) -> FuncType {
-        FuncType(Arc::new(loader::FuncType::new(params, results)))
+        let types = engine.types();
+        let id = types.register_func(loader::FuncType::new(params, results));
+        let def = id.ok().and_then(|id| types.get(id));
+        FuncType(def.expect("the types are of this engine"))
+    }
+
+    /// Of a type that is a function type.
+    pub(crate) fn from_def(def: Arc<TypeDef>) -> Option<FuncType> {
+        def.ty.as_func().is_some().then_some(FuncType(def))
+    }
+
+    pub(crate) fn plain(&self) -> &loader::FuncType {
+        self.0.ty.as_func().expect("checked when it was made")
     }
 
     /// Types of the parameters.
     pub fn params(&self) -> impl ExactSizeIterator<Item = ValType> + '_ {
-        self.0.params().iter().copied()
+        self.plain().params().iter().copied()
     }
 
     /// Types of the results.
     pub fn results(&self) -> impl ExactSizeIterator<Item = ValType> + '_ {
-        self.0.results().iter().copied()
+        self.plain().results().iter().copied()
     }
 
-    /// Whether a function of this type can stand where one of type `other` is wanted.
+    /// Whether a function of this type can stand where one of type `other` is wanted. Spec: match-deftype.
     pub fn matches(&self, other: &FuncType) -> bool {
-        self == other
+        self.0.is_subtype_of(&other.0)
     }
 
     /// The type of parameter `i`.
     pub fn param(&self, i: usize) -> Option<ValType> {
-        self.0.params().get(i).copied()
+        self.plain().params().get(i).copied()
     }
 
     /// The type of result `i`.
     pub fn result(&self, i: usize) -> Option<ValType> {
-        self.0.results().get(i).copied()
+        self.plain().results().get(i).copied()
+    }
+}
+
+/// Types of one engine are equal if they are one; those of different engines never are.
+impl PartialEq for FuncType {
+    fn eq(&self, other: &FuncType) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for FuncType {}
+
+impl core::hash::Hash for FuncType {
+    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+        self.0.id.hash(state);
     }
 }
 
@@ -70,8 +101,8 @@ impl core::fmt::Display for FuncType {
             f.write_str(")")
         };
         f.write_str("(func")?;
-        list(f, "param", self.0.params())?;
-        list(f, "result", self.0.results())?;
+        list(f, "param", self.plain().params())?;
+        list(f, "result", self.plain().results())?;
         f.write_str(")")
     }
 }
@@ -81,6 +112,15 @@ impl core::fmt::Display for FuncType {
 pub struct GlobalType(pub(crate) loader::GlobalType);
 
 impl GlobalType {
+    /// From the loader's, where `types` are the module's.
+    pub(crate) fn from_loader(ty: &loader::GlobalType, types: &[Arc<TypeDef>]) -> GlobalType {
+        let content = ty.content.map(|x| Some(types.get(x as usize)?.id));
+        GlobalType(loader::GlobalType {
+            content: content.expect("a module's types are consistent"),
+            ..*ty
+        })
+    }
+
     /// A global type.
     pub fn new(content: ValType, mutability: Mutability) -> GlobalType {
         GlobalType(loader::GlobalType {
@@ -109,6 +149,15 @@ impl GlobalType {
 pub struct TableType(pub(crate) loader::TableType);
 
 impl TableType {
+    /// From the loader's, where `types` are the module's.
+    pub(crate) fn from_loader(ty: &loader::TableType, types: &[Arc<TypeDef>]) -> TableType {
+        let element = ty.element.map(|x| Some(types.get(x as usize)?.id));
+        TableType(loader::TableType {
+            element: element.expect("a module's types are consistent"),
+            ..*ty
+        })
+    }
+
     /// A table type.
     pub fn new(element: RefType, min: u32, max: Option<u32>) -> TableType {
         TableType(loader::TableType {
@@ -218,14 +267,15 @@ extern_types! {
 
 impl ExternType {
     /// From the loader's, where `types` are the module's.
-    pub(crate) fn from_loader(ty: &loader::ImportType, types: &[loader::FuncType]) -> ExternType {
+    ///
+    /// # Panics
+    /// If the type has numbers that are not the module's.
+    pub(crate) fn from_loader(ty: &loader::ImportType, types: &[Arc<TypeDef>]) -> ExternType {
         match ty {
-            loader::ImportType::Func(i) => {
-                ExternType::Func(FuncType(Arc::new(types[*i as usize].clone())))
-            }
-            loader::ImportType::Table(t) => ExternType::Table(TableType(*t)),
+            loader::ImportType::Func(i) => ExternType::Func(FuncType(types[*i as usize].clone())),
+            loader::ImportType::Table(t) => TableType::from_loader(t, types).into(),
             loader::ImportType::Memory(t) => ExternType::Memory(MemoryType(*t)),
-            loader::ImportType::Global(t) => ExternType::Global(GlobalType(*t)),
+            loader::ImportType::Global(t) => GlobalType::from_loader(t, types).into(),
         }
     }
 

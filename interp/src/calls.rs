@@ -222,7 +222,7 @@ unsafe fn referenced(vm: *mut Vm, reference: u32, ty: u32) -> Result<u32, Trap> 
 fn typed(vm: &Vm, f: u32, ty: u32) -> Result<u32, Trap> {
     let rec = vm.funcs.get(f as usize).ok_or(Trap::IndirectCallToNull)?;
     let want = vm.instances[vm.inst as usize].module.desc().types[ty as usize].1;
-    if rec.ty == want {
+    if rec.ty == want || vm.is_subtype(rec.ty, want) {
         Ok(f)
     } else {
         Err(Trap::BadSignature)

@@ -42,7 +42,7 @@ pub trait ModuleSource: Send + Sync {
 /// What the executor must know of a module besides its code.
 #[derive(Clone, Debug, Default)]
 pub struct ModuleDesc {
-    /// By type index: shape and engine-wide identity of the function type.
+    /// By type index: shape (nothing, if it is not a function type) and engine-wide identity.
     pub types: Vec<(FuncShape, u32)>,
     /// By function index (imports first): the type index.
     pub funcs: Vec<u32>,

@@ -224,6 +224,7 @@ impl Vm {
         data: *const (),
     ) -> Result<FuncAddr, StoreError> {
         let addr = next_addr(self.funcs.len())?;
+        self.update_types();
         self.funcs.push(FuncRec {
             cell: core::ptr::null(),
             ty,
@@ -325,6 +326,17 @@ impl Vm {
         self.instances[inst.0 as usize].funcs[func as usize] = addr + 1;
         (self.funcs_ptr, self.funcs_len) = (self.funcs.as_ptr(), self.funcs.len());
         Ok(FuncAddr(addr))
+    }
+
+    /// Takes over the types that the engine has got since: before anything of them can appear in this store.
+    pub(crate) fn update_types(&mut self) {
+        self.registry.update(&mut self.type_defs);
+    }
+
+    /// Whether type `a` is `b` or a subtype of it, by identity.
+    pub(crate) fn is_subtype(&self, a: u32, b: u32) -> bool {
+        let def = |x: u32| self.type_defs.get(x as usize);
+        matches!((def(a), def(b)), (Some(a), Some(b)) if a.is_subtype_of(b))
     }
 
     /// The engine-wide identity of a function's type, or `None` if there is no such function.

@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::Arc;
 
 use sheave_arena::{Arena, ArenaConfig};
+use sheave_types::{TypeDef, TypeRegistry};
 
 use crate::activation::PauseReason;
 use crate::code_space::CodeSpace;
@@ -112,6 +113,9 @@ pub struct Vm {
     pub(crate) arena: Arena,
     pub(crate) space: Arc<CodeSpace>,
     pub(crate) interrupt: Arc<AtomicU32>,
+    /// The engine's types, and those of them that this store can meet, by identity.
+    pub(crate) registry: Arc<TypeRegistry>,
+    pub(crate) type_defs: Vec<Arc<TypeDef>>,
     pub(crate) funcs: Vec<FuncRec>,
     pub(crate) instances: Vec<Instance>,
     pub(crate) memories: Vec<MemRec>,
@@ -135,7 +139,11 @@ impl Vm {
     ///
     /// # Errors
     /// If the arena cannot be made.
-    pub fn new(config: &VmConfig, space: Arc<CodeSpace>) -> Result<Vm, StoreError> {
+    pub fn new(
+        config: &VmConfig,
+        space: Arc<CodeSpace>,
+        types: Arc<TypeRegistry>,
+    ) -> Result<Vm, StoreError> {
         let mut arena = Arena::new(&config.arena)?;
         let max_stack = config.max_stack_bytes.clamp(1 << 10, 1 << 31) & !15;
         let stack_len = FIRST_STACK_BYTES.min(max_stack);
@@ -177,6 +185,8 @@ impl Vm {
             arena,
             space,
             interrupt,
+            registry: types,
+            type_defs: Vec::new(),
             funcs: Vec::new(),
             instances: Vec::new(),
             memories: Vec::new(),

@@ -48,6 +48,7 @@ impl Rig {
                 ..VmConfig::default()
             },
             space.clone(),
+            Default::default(),
         )
         .unwrap();
         let n = functions.len();
@@ -200,7 +201,8 @@ fn a_code_space_is_shared_by_threads() {
     std::thread::scope(|s| {
         for _ in 0..3 {
             s.spawn(|| {
-                let mut vm = Vm::new(&VmConfig::default(), space.clone()).unwrap();
+                let mut vm =
+                    Vm::new(&VmConfig::default(), space.clone(), Default::default()).unwrap();
                 let init = InstanceInit {
                     module: Arc::clone(&module),
                     imported_funcs: vec![],

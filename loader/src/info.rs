@@ -2,15 +2,17 @@
 
 use crate::types::{
     DataSegment, ElementSegment, Export, ExportKind, FuncType, GlobalDef, GlobalType, Import,
-    ImportType, MemoryType, TableDef, TableType,
+    ImportType, MemoryType, SubType, TableDef, TableType,
 };
 use core::ops::Range;
 
 /// The declarations of a module. Index spaces have imports first, as in the specification.
 #[derive(Clone, Debug, Default)]
 pub struct ModuleInfo {
-    /// Function types, by type index.
-    pub types: Vec<FuncType>,
+    /// Defined types, by type index.
+    pub types: Vec<SubType>,
+    /// Where each recursion group ends, in type indices; they follow each other.
+    pub group_ends: Vec<u32>,
     /// Imports in the order of the module.
     pub imports: Vec<Import>,
     /// Exports in the order of the module.
@@ -54,7 +56,24 @@ impl ModuleInfo {
     #[must_use]
     #[inline]
     pub fn func_type(&self, func: u32) -> Option<&FuncType> {
-        self.types.get(*self.funcs.get(func as usize)? as usize)
+        self.type_as_func(*self.funcs.get(func as usize)?)
+    }
+
+    /// The function type of that type index, if it is one.
+    #[must_use]
+    #[inline]
+    pub fn type_as_func(&self, index: u32) -> Option<&FuncType> {
+        self.types.get(index as usize)?.as_func()
+    }
+
+    /// The recursion groups: the first type index of each, and its types.
+    pub fn groups(&self) -> impl Iterator<Item = (u32, &[SubType])> {
+        let mut first = 0;
+        self.group_ends.iter().map(move |end| {
+            let start = core::mem::replace(&mut first, *end);
+            let types = self.types.get(start as usize..*end as usize);
+            (start, types.unwrap_or_default())
+        })
     }
 
     /// How many functions are defined here.

@@ -19,8 +19,9 @@ pub use info::ModuleInfo;
 pub use module::{FunctionCode, Module};
 pub use options::{DEFAULT_FEATURES, FEATURE_NAMES, Options, SUPPORTED_FEATURES};
 pub use types::{
-    ConstExpr, ConstOp, DataMode, DataSegment, ElementItems, ElementMode, ElementSegment, Export,
-    ExportKind, FuncType, GlobalDef, GlobalType, HeapType, Import, ImportType, MemoryType, RefType,
-    TableDef, TableType, ValType,
+    ArrayType, CompositeType, ConstExpr, ConstOp, DataMode, DataSegment, ElementItems, ElementMode,
+    ElementSegment, Export, ExportKind, FieldType, FuncType, GlobalDef, GlobalType, HeapType,
+    Import, ImportType, MemoryType, RefType, StorageType, StructType, SubType, TableDef, TableType,
+    ValType,
 };
 pub use wasmparser::WasmFeatures;

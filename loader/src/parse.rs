@@ -7,9 +7,10 @@
 use crate::error::{LoadError, LoadErrorKind};
 use crate::info::ModuleInfo;
 use crate::types::{
-    ConstExpr, ConstOp, DataMode, DataSegment, ElementItems, ElementMode, ElementSegment, Export,
-    ExportKind, FuncType, GlobalDef, GlobalType, HeapType, Import, ImportType, MemoryType, RefType,
-    TableDef, TableType, ValType,
+    ArrayType, CompositeType, ConstExpr, ConstOp, DataMode, DataSegment, ElementItems, ElementMode,
+    ElementSegment, Export, ExportKind, FieldType, FuncType, GlobalDef, GlobalType, HeapType,
+    Import, ImportType, MemoryType, RefType, StorageType, StructType, SubType, TableDef, TableType,
+    ValType,
 };
 use core::ops::Range;
 use wasmparser::{
@@ -127,8 +128,9 @@ impl Sections {
             Payload::TypeSection(reader) => {
                 for group in reader {
                     for ty in group?.into_types() {
-                        info.types.push(func_type(&ty)?);
+                        info.types.push(sub_type(&ty)?);
                     }
+                    info.group_ends.push(info.types.len() as u32);
                 }
             }
             Payload::ImportSection(reader) => {
@@ -226,10 +228,47 @@ fn range_usize(start: u64, len: usize) -> Range<usize> {
     start..start + len
 }
 
-fn func_type(ty: &wasmparser::SubType) -> Result<FuncType> {
-    let CompositeInnerType::Func(func) = &ty.composite_type.inner else {
-        return unsupported("type is not a function type");
+fn sub_type(ty: &wasmparser::SubType) -> Result<SubType> {
+    let composite = match &ty.composite_type.inner {
+        CompositeInnerType::Func(ty) => CompositeType::Func(func_type(ty)?),
+        CompositeInnerType::Struct(ty) => CompositeType::Struct(StructType {
+            fields: ty.fields.iter().map(field_type).collect::<Result<_>>()?,
+        }),
+        CompositeInnerType::Array(ty) => CompositeType::Array(ArrayType {
+            element: field_type(&ty.0)?,
+        }),
+        CompositeInnerType::Cont(ty) => CompositeType::Cont(type_index(ty.0.unpack())?),
     };
+    Ok(SubType {
+        is_final: ty.is_final,
+        supertype: match ty.supertype_idxs[..] {
+            [] => None,
+            [above] => Some(type_index(above.unpack())?),
+            _ => return unsupported("type has several supertypes"),
+        },
+        composite,
+    })
+}
+
+fn type_index(index: wasmparser::UnpackedIndex) -> Result<u32> {
+    match index {
+        wasmparser::UnpackedIndex::Module(index) => Ok(index),
+        _ => unsupported("type index is not the module's"),
+    }
+}
+
+fn field_type(ty: &wasmparser::FieldType) -> Result<FieldType> {
+    Ok(FieldType {
+        storage: match ty.element_type {
+            wasmparser::StorageType::I8 => StorageType::I8,
+            wasmparser::StorageType::I16 => StorageType::I16,
+            wasmparser::StorageType::Val(ty) => StorageType::Val(val_type(ty)?),
+        },
+        mutable: ty.mutable,
+    })
+}
+
+fn func_type(func: &wasmparser::FuncType) -> Result<FuncType> {
     // Checked first so that the conversion can be a plain iterator.
     for ty in func.params().iter().chain(func.results()) {
         val_type(*ty)?;
@@ -260,11 +299,25 @@ fn ref_type(ty: wasmparser::RefType) -> Result<RefType> {
 }
 
 fn heap_type(ty: wasmparser::HeapType) -> Result<HeapType> {
-    use wasmparser::{AbstractHeapType as A, HeapType as H, UnpackedIndex};
+    use wasmparser::{AbstractHeapType as A, HeapType as H};
     Ok(match ty {
-        H::Abstract { ty: A::Func, .. } => HeapType::Func,
-        H::Abstract { ty: A::Extern, .. } => HeapType::Extern,
-        H::Concrete(UnpackedIndex::Module(index)) => HeapType::Concrete(index),
+        H::Abstract { ty, .. } => match ty {
+            A::Func => HeapType::Func,
+            A::NoFunc => HeapType::NoFunc,
+            A::Extern => HeapType::Extern,
+            A::NoExtern => HeapType::NoExtern,
+            A::Any => HeapType::Any,
+            A::Eq => HeapType::Eq,
+            A::I31 => HeapType::I31,
+            A::Struct => HeapType::Struct,
+            A::Array => HeapType::Array,
+            A::None => HeapType::None,
+            A::Exn => HeapType::Exn,
+            A::NoExn => HeapType::NoExn,
+            A::Cont => HeapType::Cont,
+            A::NoCont => HeapType::NoCont,
+        },
+        H::Concrete(index) => HeapType::Concrete(type_index(index)?),
         _ => return unsupported("heap type is not supported"),
     })
 }

@@ -217,7 +217,7 @@ fn check_versions(header: &Header, options: &Options) -> Result<(), LoadError> {
 /// Whether all indices in the declarations lead somewhere, which validation has once shown: whoever
 /// uses them need not be afraid of an image that was made up.
 fn is_consistent(info: &ModuleInfo) -> bool {
-    use crate::types::{ConstOp, DataMode, ElementItems, ElementMode, ExportKind};
+    use crate::types::{ConstOp, DataMode, ElementItems, ElementMode, ExportKind, ValType};
     let func = |i: u32| (i as usize) < info.funcs.len();
     let expr = |expr: &[ConstOp]| {
         !expr.is_empty()
@@ -227,9 +227,20 @@ fn is_consistent(info: &ModuleInfo) -> bool {
                 _ => true,
             })
     };
-    info.funcs
-        .iter()
-        .all(|ty| (*ty as usize) < info.types.len())
+    let ty = |ty: ValType| {
+        ty.map(|x| ((x as usize) < info.types.len()).then_some(x))
+            .is_some()
+    };
+    info.globals.iter().all(|global| ty(global.content))
+        && info
+            .tables
+            .iter()
+            .all(|table| ty(ValType::Ref(table.element)))
+        && info
+            .elements
+            .iter()
+            .all(|segment| ty(ValType::Ref(segment.ty)))
+        && info.funcs.iter().all(|ty| info.type_as_func(*ty).is_some())
         && info.start.is_none_or(func)
         && info.exports.iter().all(|export| {
             let len = match export.kind {

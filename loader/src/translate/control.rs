@@ -101,12 +101,9 @@ impl Translator<'_> {
 
     /// Numbers of parameters and results of a type.
     pub(super) fn shape(&self, type_index: u32) -> (u32, u32) {
-        self.info
-            .types
-            .get(type_index as usize)
-            .map_or((0, 0), |ty| {
-                (ty.params().len() as u32, ty.results().len() as u32)
-            })
+        self.info.type_as_func(type_index).map_or((0, 0), |ty| {
+            (ty.params().len() as u32, ty.results().len() as u32)
+        })
     }
 
     pub(super) fn visit_block(&mut self, ty: BlockType) {
@@ -217,11 +214,7 @@ impl Translator<'_> {
     fn push_params(&mut self, signature: Signature) {
         if let Signature::Type(index) = signature {
             let info = self.info;
-            for ty in info
-                .types
-                .get(index as usize)
-                .map_or(&[][..], |ty| ty.params())
-            {
+            for ty in info.type_as_func(index).map_or(&[][..], |ty| ty.params()) {
                 self.push_temp(Ty::from(*ty));
             }
         }
@@ -238,11 +231,7 @@ impl Translator<'_> {
     /// Pushes the results of a function of this type.
     pub(super) fn push_type_results(&mut self, index: u32) {
         let info = self.info;
-        for ty in info
-            .types
-            .get(index as usize)
-            .map_or(&[][..], |ty| ty.results())
-        {
+        for ty in info.type_as_func(index).map_or(&[][..], |ty| ty.results()) {
             self.push_temp(Ty::from(*ty));
         }
     }

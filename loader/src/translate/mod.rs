@@ -232,7 +232,7 @@ impl<'m> Translator<'m> {
         self.clear_locals();
 
         let info = self.info;
-        let ty = info.types.get(type_index as usize);
+        let ty = info.type_as_func(type_index);
         let (params, results) = ty.map_or((&[][..], &[][..]), |ty| (ty.params(), ty.results()));
         self.local_types.clear();
         self.local_types

@@ -23,7 +23,7 @@ impl ModuleShape for Shape<'_> {
         (i < self.0.n_imported_funcs).then(|| self.of(i)).flatten()
     }
     fn ty(&self, i: u32) -> Option<FuncShape> {
-        let ty = self.0.types.get(i as usize)?;
+        let ty = self.0.type_as_func(i)?;
         Some(FuncShape {
             params: ty.params().len() as u32,
             results: ty.results().len() as u32,
