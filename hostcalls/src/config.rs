@@ -76,6 +76,10 @@ impl Config {
         wasm_saturating_float_to_int = SATURATING_FLOAT_TO_INT;
         /// Import and export of mutable globals. On by default.
         wasm_mutable_global = MUTABLE_GLOBAL;
+        /// Memories and tables with 64-bit addresses and indices. On by default.
+        wasm_memory64 = MEMORY64;
+        /// Memories with pages of one byte. Off by default.
+        wasm_custom_page_sizes = CUSTOM_PAGE_SIZES;
         /// Addition, subtraction and multiplication of 128-bit integers. Off by default.
         wasm_wide_arithmetic = WIDE_ARITHMETIC;
     }

@@ -98,12 +98,11 @@ impl<T: 'static> StoreInner<T> {
 
     pub(crate) fn limit_new_memory(&mut self, ty: &MemoryType) -> Result<()> {
         self.limit_count(self.opaque.memory_types.len(), "memory", |l| l.memories())?;
-        let bytes = |pages: u64| pages.saturating_mul(65_536);
         self.limit_growth(
             LimitRequest::Memory {
                 current: 0,
-                desired: bytes(ty.minimum()),
-                maximum: ty.maximum().map(bytes),
+                desired: ty.bytes(ty.minimum()),
+                maximum: ty.maximum().map(|pages| ty.bytes(pages)),
             },
             "memory",
         )
@@ -204,7 +203,7 @@ fn initialize(opaque: &mut StoreOpaque, inst: InstAddr, module: &Module) -> Resu
                 .instance_table(inst, info.n_imported_tables + i as u32)
                 .ok_or_else(|| anyhow!("no such table"))?;
             let len = opaque.vm.table_len(table);
-            opaque.vm.table_fill(table, 0, entry, len);
+            opaque.vm.table_fill(table, 0, entry, len.into());
         }
     }
     for (i, segment) in info.elements.iter().enumerate() {
@@ -223,17 +222,20 @@ fn initialize(opaque: &mut StoreOpaque, inst: InstAddr, module: &Module) -> Resu
                 .collect::<Result<Vec<u32>>>()?,
         };
         if let ElementMode::Active { table, offset } = &segment.mode {
-            let at = opaque.evaluate(inst, offset)? as u32;
+            let at = opaque.evaluate(inst, offset)?;
             let table = opaque
                 .vm
                 .instance_table(inst, *table)
                 .ok_or_else(|| anyhow!("no such table"))?;
-            let n = refs.len() as u64;
-            if u64::from(at) + n > u64::from(opaque.vm.table_len(table)) {
+            let len = u64::from(opaque.vm.table_len(table));
+            if at
+                .checked_add(refs.len() as u64)
+                .is_none_or(|end| end > len)
+            {
                 return Err(Trap::TableOutOfBounds.into());
             }
             for (k, entry) in refs.into_iter().enumerate() {
-                opaque.vm.table_set(table, at + k as u32, entry);
+                opaque.vm.table_set(table, at + k as u64, entry);
             }
         } else {
             opaque.vm.set_elem(inst, elem, &ElemSegment { refs })?;
@@ -250,7 +252,7 @@ fn initialize(opaque: &mut StoreOpaque, inst: InstAddr, module: &Module) -> Resu
                 .ok_or_else(|| anyhow!("no such memory"))?;
             opaque
                 .vm
-                .memory_init(inst, i as u32, memory, u64::from(at as u32), 0, bytes)?;
+                .memory_init(inst, i as u32, memory, at, 0, bytes)?;
             opaque.vm.data_drop(inst, i as u32);
         }
     }
@@ -258,7 +260,7 @@ fn initialize(opaque: &mut StoreOpaque, inst: InstAddr, module: &Module) -> Resu
 }
 
 impl StoreOpaque {
-    /// The slot's bits of a constant expression. Spec: valid-constant.
+    /// The slot's bits of a constant expression; of an i32 zero-extended, as in a slot. Spec: valid-constant.
     fn evaluate(&mut self, inst: InstAddr, expr: &ConstExpr) -> Result<u64> {
         // Nearly all are one constant, and a module can have many thousands of them.
         if let [ConstOp::I32Const(v)] = expr[..] {

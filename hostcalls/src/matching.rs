@@ -54,6 +54,13 @@ pub(crate) fn check(module: &str, name: &str, want: &ExternType, have: &ExternTy
                     w.element(),
                     h.element()
                 )
+            } else if w.is_64() != h.is_64() {
+                let bits = |t: &crate::TableType| if t.is_64() { 64 } else { 32 };
+                format!(
+                    "table types incompatible: expected {}-bit table, found {}-bit table",
+                    bits(w),
+                    bits(h)
+                )
             } else if limits(w.minimum(), w.maximum(), h.minimum(), h.maximum()) {
                 return Ok(());
             } else {
@@ -63,6 +70,12 @@ pub(crate) fn check(module: &str, name: &str, want: &ExternType, have: &ExternTy
         (ExternType::Memory(w), ExternType::Memory(h)) => {
             if w.is_64() != h.is_64() || w.is_shared() != h.is_shared() {
                 "memory types incompatible".to_string()
+            } else if w.page_size() != h.page_size() {
+                format!(
+                    "memory types incompatible: expected a page size of {}, found a page size of {}",
+                    w.page_size(),
+                    h.page_size()
+                )
             } else if limits(w.minimum(), w.maximum(), h.minimum(), h.maximum()) {
                 return Ok(());
             } else {

@@ -1,7 +1,7 @@
 //! Linear memories of a store.
 #![allow(unsafe_code, reason = "makes slices of linear memories")]
 
-use sheave_interp::MemAddr;
+use sheave_interp::{MemAddr, MemorySpec};
 
 use crate::Result;
 use crate::host;
@@ -28,8 +28,6 @@ impl core::fmt::Display for MemoryAccessError {
 
 impl core::error::Error for MemoryAccessError {}
 
-const PAGE: u64 = 65_536;
-
 impl Memory {
     /// A new memory of zeros.
     ///
@@ -37,10 +35,8 @@ impl Memory {
     /// If the limiter or the store's budget refuses, or the type asks for more than there can be.
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Memory> {
         let store = store.as_context_mut().0;
-        if ty.is_64() || ty.is_shared() {
-            anyhow::bail!(
-                "memories with 64-bit addresses or shared by threads are not supported yet"
-            );
+        if ty.is_shared() {
+            anyhow::bail!("memories shared by threads are not supported yet");
         }
         store.limit_new_memory(&ty)?;
         let addr = store.opaque.new_memory(ty)?;
@@ -107,14 +103,22 @@ impl Memory {
             .1 as usize
     }
 
-    /// Its size in pages of 64 KiB.
+    /// Its size in pages.
     pub fn size(&self, store: impl AsContext) -> u64 {
-        self.data_size(store) as u64 / PAGE
+        self.opaque(&store.as_context().0.opaque)
+            .vm
+            .memory_pages(self.addr)
     }
 
     /// Bytes of a page.
-    pub fn page_size(&self, _store: impl AsContext) -> u64 {
-        PAGE
+    pub fn page_size(&self, store: impl AsContext) -> u64 {
+        1 << self.page_size_log2(store)
+    }
+
+    /// Binary logarithm of the bytes of a page: 16 or 0.
+    pub fn page_size_log2(&self, store: impl AsContext) -> u8 {
+        self.opaque(&store.as_context().0.opaque).memory_types[self.addr.0 as usize]
+            .page_size_log2()
     }
 
     /// Grows it by `delta` pages; gives the old size in pages.
@@ -123,17 +127,12 @@ impl Memory {
     /// If its maximum, the limiter or the store's budget is against it.
     pub fn grow(&self, mut store: impl AsContextMut, delta: u64) -> Result<u64> {
         let store = store.as_context_mut().0;
-        let old = self.opaque(&store.opaque).vm.memory(self.addr).1;
-        let new = delta.checked_mul(PAGE).and_then(|d| old.checked_add(d));
+        let old = self.opaque(&store.opaque).vm.memory_pages(self.addr);
         let addr = self.addr;
-        let grown = match new {
-            Some(new) => host::grow(store, |vm| vm.memory_grow(addr, new))?,
-            None => false,
-        };
-        if !grown {
+        if !host::grow(store, |vm| vm.memory_grow_pages(addr, delta))? {
             anyhow::bail!("failed to grow memory by `{delta}`");
         }
-        Ok(old / PAGE)
+        Ok(old)
     }
 
     /// Copies bytes out of it.
@@ -179,23 +178,25 @@ impl Memory {
 
 impl StoreOpaque {
     pub(crate) fn new_memory(&mut self, ty: MemoryType) -> Result<MemAddr> {
-        let bytes = |pages: u64| {
-            pages
-                .checked_mul(PAGE)
-                .filter(|b| *b <= 1 << 32)
-                .ok_or_else(|| anyhow::anyhow!("memory size exceeds 4 GiB"))
-        };
-        let addr = self.vm.new_memory(
-            bytes(ty.minimum())?,
-            ty.maximum().map(|p| p.saturating_mul(PAGE).min(1 << 32)),
-        )?;
+        let limit_bytes = ty.0.limit_bytes();
+        let bytes = ty.bytes(ty.minimum());
+        if bytes > limit_bytes {
+            anyhow::bail!("memory size exceeds what its addresses can reach");
+        }
+        let addr = self.vm.new_memory(&MemorySpec {
+            bytes,
+            max_bytes: ty.maximum().map(|pages| ty.bytes(pages)),
+            limit_bytes,
+            page_size_log2: ty.page_size_log2(),
+            memory64: ty.is_64(),
+        })?;
         self.memory_types.push(ty);
         Ok(addr)
     }
 
     pub(crate) fn memory_type(&self, addr: MemAddr) -> MemoryType {
         let mut ty = self.memory_types[addr.0 as usize].clone();
-        ty.0.min_pages = self.vm.memory(addr).1 / PAGE;
+        ty.0.min_pages = self.vm.memory_pages(addr);
         ty
     }
 }

@@ -51,7 +51,7 @@ impl Table {
     pub fn get(&self, mut store: impl AsContextMut, index: u64) -> Option<Ref> {
         let opaque = &mut store.as_context_mut().0.opaque;
         opaque.check(self.store);
-        let entry = opaque.vm.table_get(self.addr, u32::try_from(index).ok()?)?;
+        let entry = opaque.vm.table_get(self.addr, index)?;
         let element = *opaque.table_types[self.addr.0 as usize].element();
         Some(Ref::from_entry(entry, element, opaque))
     }
@@ -75,9 +75,8 @@ impl Table {
             .opaque
             .entry(&store.opaque.table_types[self.addr.0 as usize], init)?;
         let failed = || anyhow!("failed to grow table by `{delta}`");
-        let delta32 = u32::try_from(delta).map_err(|_| failed())?;
         let addr = self.addr;
-        host::grow(store, |vm| vm.table_grow(addr, delta32, entry))?
+        host::grow(store, |vm| vm.table_grow(addr, delta, entry))?
             .map(u64::from)
             .ok_or_else(failed)
     }
@@ -96,11 +95,7 @@ impl Table {
         let opaque = &mut store.as_context_mut().0.opaque;
         opaque.check(self.store);
         let entry = opaque.entry(&opaque.table_types[self.addr.0 as usize], value)?;
-        let inside = match (u32::try_from(index), u32::try_from(len)) {
-            (Ok(i), Ok(n)) => opaque.vm.table_fill(self.addr, i, entry, n),
-            _ => false,
-        };
-        if inside {
+        if opaque.vm.table_fill(self.addr, index, entry, len) {
             Ok(())
         } else {
             bail!("table element index out of bounds")
@@ -127,15 +122,10 @@ impl Table {
         {
             bail!("tables do not have the same element type");
         }
-        let inside = match (
-            u32::try_from(dst_index),
-            u32::try_from(src_index),
-            u32::try_from(len),
-        ) {
-            (Ok(d), Ok(s), Ok(n)) => opaque.vm.table_copy(dst.addr, d, src.addr, s, n),
-            _ => false,
-        };
-        if inside {
+        if opaque
+            .vm
+            .table_copy(dst.addr, dst_index, src.addr, src_index, len)
+        {
             Ok(())
         } else {
             bail!("table element index out of bounds")
@@ -155,7 +145,7 @@ impl StoreOpaque {
     pub(crate) fn new_table(&mut self, ty: TableType, entry: u32) -> Result<TableAddr> {
         let len =
             u32::try_from(ty.minimum()).map_err(|_| anyhow!("table size exceeds 2^32 elements"))?;
-        let addr = self.vm.new_table(len, ty.maximum(), entry)?;
+        let addr = self.vm.new_table(len, ty.maximum(), ty.is_64(), entry)?;
         self.table_types.push(ty);
         Ok(addr)
     }

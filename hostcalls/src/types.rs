@@ -8,6 +8,7 @@ use sheave_types::TypeDef;
 pub use loader::{HeapType, RefType, ValType};
 
 use crate::engine::Engine;
+pub use crate::memory_type::{MemoryType, MemoryTypeBuilder};
 
 /// Whether a global can be changed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -164,7 +165,23 @@ impl TableType {
             element,
             min: min.into(),
             max: max.map(u64::from),
+            table64: false,
         })
+    }
+
+    /// A type of tables with 64-bit indices.
+    pub fn new64(element: RefType, min: u64, max: Option<u64>) -> TableType {
+        TableType(loader::TableType {
+            element,
+            min,
+            max,
+            table64: true,
+        })
+    }
+
+    /// Whether indices have 64 bits.
+    pub fn is_64(&self) -> bool {
+        self.0.table64
     }
 
     /// The type of its elements.
@@ -180,47 +197,6 @@ impl TableType {
     /// The largest size.
     pub fn maximum(&self) -> Option<u64> {
         self.0.max
-    }
-}
-
-/// The type of a memory; sizes are in pages of 64 KiB. Spec: syntax-memtype.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct MemoryType(pub(crate) loader::MemoryType);
-
-impl MemoryType {
-    /// A type of memories with 32-bit addresses.
-    pub fn new(min: u32, max: Option<u32>) -> MemoryType {
-        MemoryType(loader::MemoryType {
-            min_pages: min.into(),
-            max_pages: max.map(u64::from),
-            memory64: false,
-            shared: false,
-        })
-    }
-
-    /// The least size.
-    pub fn minimum(&self) -> u64 {
-        self.0.min_pages
-    }
-
-    /// The largest size.
-    pub fn maximum(&self) -> Option<u64> {
-        self.0.max_pages
-    }
-
-    /// Whether addresses have 64 bits.
-    pub fn is_64(&self) -> bool {
-        self.0.memory64
-    }
-
-    /// Whether threads share it.
-    pub fn is_shared(&self) -> bool {
-        self.0.shared
-    }
-
-    /// Bytes of a page.
-    pub fn page_size(&self) -> u64 {
-        65_536
     }
 }
 

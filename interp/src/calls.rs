@@ -134,7 +134,7 @@ pub(crate) unsafe fn call_indirect(vm: *mut Vm, next: *const u8) -> u32 {
     // SAFETY: I1, I2.
     unsafe {
         let o = Operands::of(vm);
-        match in_table(vm, o.slot(1) as u32, o.u32(2), o.u16(4)) {
+        match in_table(vm, o.slot(1), o.u32(2), o.u16(4)) {
             Ok(f) => call_addr(
                 vm,
                 f,
@@ -152,7 +152,7 @@ pub(crate) unsafe fn return_call_indirect(vm: *mut Vm, _next: *const u8) -> u32 
     // SAFETY: I1, I2.
     unsafe {
         let o = Operands::of(vm);
-        match in_table(vm, o.slot(1) as u32, o.u32(2), o.u16(4)) {
+        match in_table(vm, o.slot(1), o.u32(2), o.u16(4)) {
             Ok(f) => call_addr(
                 vm,
                 f,
@@ -203,7 +203,7 @@ pub(crate) unsafe fn return_call_ref(vm: *mut Vm, _next: *const u8) -> u32 {
 }
 
 /// The function in a table entry, if it has the type.
-unsafe fn in_table(vm: *mut Vm, index: u32, ty: u32, table: u16) -> Result<u32, Trap> {
+unsafe fn in_table(vm: *mut Vm, index: u64, ty: u32, table: u16) -> Result<u32, Trap> {
     // SAFETY: I1; the reference ends here.
     let vm = unsafe { &mut *vm };
     let table = vm.instances[vm.inst as usize].tables[usize::from(table)];

@@ -36,6 +36,7 @@ mod vm;
 pub use activation::{Activation, Exit, PauseReason};
 pub use code_space::{CodeSpace, CodeSpaceError};
 pub use executor::Executor;
+pub use memories::MemorySpec;
 pub use module::{CodeModule, FrameInfo, FunctionCode, ModuleDesc, ModuleSource, SourceError};
 pub use sheave_arena::{ArenaConfig, ArenaError, Backend};
 pub use sheave_isa::FuncShape;

@@ -7,19 +7,50 @@ use crate::store::{InstAddr, LimitRequest, MemAddr, MemRec, StoreError, next_add
 use crate::trap::Trap;
 use crate::vm::Vm;
 
+/// What a memory is like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MemorySpec {
+    /// Bytes at first.
+    pub bytes: u64,
+    /// The bytes it may grow to, if its type says so.
+    pub max_bytes: Option<u64>,
+    /// The most bytes that its address type can say.
+    pub limit_bytes: u64,
+    /// Binary logarithm of the bytes of a page.
+    pub page_size_log2: u8,
+    /// Whether addresses have 64 bits.
+    pub memory64: bool,
+}
+
+impl Default for MemorySpec {
+    /// No bytes, no maximum, pages of 64 KiB, 32-bit addresses.
+    fn default() -> MemorySpec {
+        MemorySpec {
+            bytes: 0,
+            max_bytes: None,
+            limit_bytes: 1 << 32,
+            page_size_log2: 16,
+            memory64: false,
+        }
+    }
+}
+
 impl Vm {
-    /// A memory of `bytes` zeros that may grow to `max_bytes`.
+    /// A memory of zeros.
     ///
     /// # Errors
     /// If the arena or the budget has no room.
-    pub fn new_memory(
-        &mut self,
-        bytes: u64,
-        max_bytes: Option<u64>,
-    ) -> Result<MemAddr, StoreError> {
+    pub fn new_memory(&mut self, spec: &MemorySpec) -> Result<MemAddr, StoreError> {
         let addr = next_addr(self.memories.len())?;
-        let id = self.arena.memory_new(bytes, max_bytes.unwrap_or(1 << 32))?;
-        self.memories.push(MemRec { id, max_bytes });
+        let max = spec.max_bytes.unwrap_or(u64::MAX).min(spec.limit_bytes);
+        let id = self.arena.memory_new(spec.bytes, max)?;
+        self.memories.push(MemRec {
+            id,
+            max_bytes: spec.max_bytes,
+            limit_bytes: spec.limit_bytes,
+            page_size_log2: spec.page_size_log2,
+            memory64: spec.memory64,
+        });
         self.refresh();
         Ok(MemAddr(addr))
     }
@@ -30,13 +61,32 @@ impl Vm {
         (self.arena.memory_ptr(id), self.arena.memory_len(id))
     }
 
-    /// Grows a memory to `new_bytes`; false if its maximum, the limiter or the budget is against it.
+    /// Pages of a memory.
+    pub fn memory_pages(&self, mem: MemAddr) -> u64 {
+        let rec = &self.memories[mem.0 as usize];
+        self.arena.memory_len(rec.id) >> rec.page_size_log2
+    }
+
+    /// Grows a memory by `delta` pages; false if its type, the limiter or the budget is against it.
+    pub fn memory_grow_pages(&mut self, mem: MemAddr, delta: u64) -> bool {
+        let rec = &self.memories[mem.0 as usize];
+        let new = self
+            .memory_pages(mem)
+            .checked_add(delta)
+            .filter(|pages| *pages <= rec.limit_bytes >> rec.page_size_log2);
+        match new {
+            Some(pages) => self.memory_grow(mem, pages << rec.page_size_log2),
+            None => false,
+        }
+    }
+
+    /// Grows a memory to `new_bytes`; false if its type, the limiter or the budget is against it.
     pub fn memory_grow(&mut self, mem: MemAddr, new_bytes: u64) -> bool {
         let rec = &self.memories[mem.0 as usize];
-        let (id, max) = (rec.id, rec.max_bytes);
+        let (id, max, limit) = (rec.id, rec.max_bytes, rec.limit_bytes);
         let current = self.arena.memory_len(id);
         if new_bytes < current
-            || new_bytes > max.unwrap_or(1 << 32).min(1 << 32)
+            || new_bytes > max.unwrap_or(limit).min(limit)
             || !self.allowed(LimitRequest::Memory {
                 current,
                 desired: new_bytes,

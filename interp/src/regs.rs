@@ -162,24 +162,80 @@ pub(crate) unsafe fn store<T: LittleEndian>(m0: *mut u8, len: u64, ea: u64, v: T
     true
 }
 
-/// As `load`, in any memory of the instance.
+/// As `load`, at `addr + offset` with an address of 64 bits and an offset below 2^32.
 #[inline(always)]
-pub(crate) unsafe fn load_mem<T: LittleEndian>(vm: *mut Vm, mem: u16, ea: u64) -> Option<T> {
+pub(crate) unsafe fn load64<T: LittleEndian>(
+    m0: *mut u8,
+    len: u64,
+    addr: u64,
+    offset: u64,
+) -> Option<T> {
+    let end = addr.checked_add(offset + size_of::<T>() as u64)?;
+    if end > len {
+        return None;
+    }
+    // SAFETY: I4, memory 0 has `len` bytes from `m0` up.
+    Some(T::from_le(unsafe {
+        m0.add((end - size_of::<T>() as u64) as usize)
+            .cast::<T>()
+            .read_unaligned()
+    }))
+}
+
+/// As `store`, at `addr + offset` with an address of 64 bits and an offset below 2^32.
+#[inline(always)]
+#[must_use]
+pub(crate) unsafe fn store64<T: LittleEndian>(
+    m0: *mut u8,
+    len: u64,
+    addr: u64,
+    offset: u64,
+    v: T,
+) -> bool {
+    let Some(end) = addr.checked_add(offset + size_of::<T>() as u64) else {
+        return false;
+    };
+    if end > len {
+        return false;
+    }
+    // SAFETY: I4, memory 0 has `len` bytes from `m0` up.
+    unsafe {
+        m0.add((end - size_of::<T>() as u64) as usize)
+            .cast::<T>()
+            .write_unaligned(v.to_le());
+    }
+    true
+}
+
+/// As `load64`, in any memory of the instance.
+#[inline(always)]
+pub(crate) unsafe fn load_mem<T: LittleEndian>(
+    vm: *mut Vm,
+    mem: u16,
+    addr: u64,
+    offset: u64,
+) -> Option<T> {
     // SAFETY: I1, the vm is alive; I4 for what it says of the memory.
     unsafe {
         let (ptr, len) = Vm::memory_view(vm, mem);
-        load(ptr, len, ea)
+        load64(ptr, len, addr, offset)
     }
 }
 
-/// As `store`, in any memory of the instance.
+/// As `store64`, in any memory of the instance.
 #[inline(always)]
 #[must_use]
-pub(crate) unsafe fn store_mem<T: LittleEndian>(vm: *mut Vm, mem: u16, ea: u64, v: T) -> bool {
+pub(crate) unsafe fn store_mem<T: LittleEndian>(
+    vm: *mut Vm,
+    mem: u16,
+    addr: u64,
+    offset: u64,
+    v: T,
+) -> bool {
     // SAFETY: as `load_mem`.
     unsafe {
         let (ptr, len) = Vm::memory_view(vm, mem);
-        store(ptr, len, ea, v)
+        store64(ptr, len, addr, offset, v)
     }
 }
 
@@ -258,10 +314,10 @@ pub(crate) fn fits(fp: *mut u8, csp: *mut u8, cell: u64) -> bool {
 /// The cell of entry `index` of table 0 if the call can be made at once: a function of the current instance, of the
 /// right type. Everything else takes the slow path, which also finds the trap.
 #[inline(always)]
-pub(crate) unsafe fn callee_in_table0(vm: *mut Vm, index: u32, ty: u32, table: u16) -> Option<u64> {
+pub(crate) unsafe fn callee_in_table0(vm: *mut Vm, index: u64, ty: u32, table: u16) -> Option<u64> {
     // SAFETY: I5 for the cached pointers; every index is checked against its length first.
     unsafe {
-        if table != 0 || u64::from(index) >= (*vm).table0_len {
+        if table != 0 || index >= (*vm).table0_len {
             return None;
         }
         let f = u32::from_le((*vm).table0.add(index as usize).read()).wrapping_sub(1);

@@ -17,9 +17,6 @@ use crate::store::{InstAddr, MemAddr, TableAddr};
 use crate::trap::Trap;
 use crate::vm::Vm;
 
-/// Pages of memories have 64 KiB. Spec: page-size.
-const PAGE: u64 = 65_536;
-
 /// Stops at the `fuel` op, which is run again when execution goes on.
 pub(crate) unsafe fn out_of_fuel(vm: *mut Vm) -> u32 {
     // SAFETY: I1.
@@ -56,42 +53,43 @@ fn here(vm: &Vm) -> InstAddr {
     InstAddr(vm.inst)
 }
 
-pub(crate) unsafe fn memory_size(vm: *mut Vm, m: u16) -> Result<u32, Trap> {
+pub(crate) unsafe fn memory_size(vm: *mut Vm, m: u16) -> Result<u64, Trap> {
     // SAFETY: I1.
     let vm = unsafe { machine(vm) };
-    Ok((vm.memory(mem(vm, m)).1 / PAGE) as u32)
+    Ok(vm.memory_pages(mem(vm, m)))
 }
 
-pub(crate) unsafe fn memory_grow(vm: *mut Vm, delta: u32, m: u16) -> Result<u32, Trap> {
+pub(crate) unsafe fn memory_grow(vm: *mut Vm, delta: u64, m: u16) -> Result<u64, Trap> {
     // SAFETY: I1. The limit hook may take the whole store; no reference is alive across it but this one's reborrow.
     let vm = unsafe { machine(vm) };
     let m = mem(vm, m);
-    let old = vm.memory(m).1;
+    let old = vm.memory_pages(m);
     vm.limit_failed = false;
-    let grown = vm.memory_grow(m, old + u64::from(delta) * PAGE);
-    unless_limit_failed(vm, if grown { (old / PAGE) as u32 } else { u32::MAX })
+    let grown = vm.memory_grow_pages(m, delta);
+    let wide = vm.memories[m.0 as usize].memory64;
+    unless_limit_failed(vm, grown.then_some(old), wide)
 }
 
-/// The result of a growth, unless the limit hook wants the guest to end.
-fn unless_limit_failed(vm: &Vm, result: u32) -> Result<u32, Trap> {
+/// The result of a growth, -1 if it failed; unless the limit hook wants the guest to end.
+fn unless_limit_failed(vm: &Vm, old: Option<u64>, wide: bool) -> Result<u64, Trap> {
     if vm.limit_failed {
-        Err(Trap::AllocationTooLarge)
-    } else {
-        Ok(result)
+        return Err(Trap::AllocationTooLarge);
     }
+    let failed = if wide { u64::MAX } else { u64::from(u32::MAX) };
+    Ok(old.unwrap_or(failed))
 }
 
 /// Where `n` bytes from `at` of a memory lie.
-fn bytes(vm: &Vm, m: u16, at: u32, n: u32) -> Result<*mut u8, Trap> {
+fn bytes(vm: &Vm, m: u16, at: u64, n: u64) -> Result<*mut u8, Trap> {
     let (ptr, len) = vm.memory(mem(vm, m));
-    if u64::from(at) + u64::from(n) > len {
+    if at.checked_add(n).is_none_or(|end| end > len) {
         return Err(Trap::MemoryOutOfBounds);
     }
     // SAFETY: I4, just checked.
     Ok(unsafe { ptr.add(at as usize) })
 }
 
-pub(crate) unsafe fn memory_fill(vm: *mut Vm, d: u32, v: u32, n: u32, m: u16) -> Result<(), Trap> {
+pub(crate) unsafe fn memory_fill(vm: *mut Vm, d: u64, v: u32, n: u64, m: u16) -> Result<(), Trap> {
     // SAFETY: I1; I4 for the checked range.
     unsafe {
         let to = bytes(machine(vm), m, d, n)?;
@@ -102,9 +100,9 @@ pub(crate) unsafe fn memory_fill(vm: *mut Vm, d: u32, v: u32, n: u32, m: u16) ->
 
 pub(crate) unsafe fn memory_copy(
     vm: *mut Vm,
-    d: u32,
-    s: u32,
-    n: u32,
+    d: u64,
+    s: u64,
+    n: u64,
     mem_d: u16,
     mem_s: u16,
 ) -> Result<(), Trap> {
@@ -119,7 +117,7 @@ pub(crate) unsafe fn memory_copy(
 
 pub(crate) unsafe fn memory_init(
     vm: *mut Vm,
-    d: u32,
+    d: u64,
     s: u32,
     n: u32,
     m: u16,
@@ -127,7 +125,7 @@ pub(crate) unsafe fn memory_init(
 ) -> Result<(), Trap> {
     // SAFETY: I1.
     let vm = unsafe { machine(vm) };
-    vm.memory_init(here(vm), data, mem(vm, m), d.into(), s.into(), n.into())
+    vm.memory_init(here(vm), data, mem(vm, m), d, s.into(), n.into())
 }
 
 pub(crate) unsafe fn data_drop(vm: *mut Vm, data: u32) -> Result<(), Trap> {
@@ -145,7 +143,7 @@ fn inside(ok: bool) -> Result<(), Trap> {
     }
 }
 
-pub(crate) unsafe fn table_get(vm: *mut Vm, i: u32, t: u16) -> Result<u64, Trap> {
+pub(crate) unsafe fn table_get(vm: *mut Vm, i: u64, t: u16) -> Result<u64, Trap> {
     // SAFETY: I1.
     let vm = unsafe { machine(vm) };
     vm.table_get(table(vm, t), i)
@@ -153,27 +151,29 @@ pub(crate) unsafe fn table_get(vm: *mut Vm, i: u32, t: u16) -> Result<u64, Trap>
         .ok_or(Trap::TableOutOfBounds)
 }
 
-pub(crate) unsafe fn table_set(vm: *mut Vm, i: u32, v: u64, t: u16) -> Result<(), Trap> {
+pub(crate) unsafe fn table_set(vm: *mut Vm, i: u64, v: u64, t: u16) -> Result<(), Trap> {
     // SAFETY: I1.
     let vm = unsafe { machine(vm) };
     inside(vm.table_set(table(vm, t), i, v as u32))
 }
 
-pub(crate) unsafe fn table_size(vm: *mut Vm, t: u16) -> Result<u32, Trap> {
+pub(crate) unsafe fn table_size(vm: *mut Vm, t: u16) -> Result<u64, Trap> {
     // SAFETY: I1.
     let vm = unsafe { machine(vm) };
-    Ok(vm.table_len(table(vm, t)))
+    Ok(vm.table_len(table(vm, t)).into())
 }
 
-pub(crate) unsafe fn table_grow(vm: *mut Vm, v: u64, delta: u32, t: u16) -> Result<u32, Trap> {
+pub(crate) unsafe fn table_grow(vm: *mut Vm, v: u64, delta: u64, t: u16) -> Result<u64, Trap> {
     // SAFETY: I1.
     let vm = unsafe { machine(vm) };
     vm.limit_failed = false;
-    let old = vm.table_grow(table(vm, t), delta, v as u32);
-    unless_limit_failed(vm, old.unwrap_or(u32::MAX))
+    let t = table(vm, t);
+    let old = vm.table_grow(t, delta, v as u32);
+    let wide = vm.tables[t.0 as usize].table64;
+    unless_limit_failed(vm, old.map(u64::from), wide)
 }
 
-pub(crate) unsafe fn table_fill(vm: *mut Vm, i: u32, v: u64, n: u32, t: u16) -> Result<(), Trap> {
+pub(crate) unsafe fn table_fill(vm: *mut Vm, i: u64, v: u64, n: u64, t: u16) -> Result<(), Trap> {
     // SAFETY: I1.
     let vm = unsafe { machine(vm) };
     inside(vm.table_fill(table(vm, t), i, v as u32, n))
@@ -181,9 +181,9 @@ pub(crate) unsafe fn table_fill(vm: *mut Vm, i: u32, v: u64, n: u32, t: u16) -> 
 
 pub(crate) unsafe fn table_copy(
     vm: *mut Vm,
-    d: u32,
-    s: u32,
-    n: u32,
+    d: u64,
+    s: u64,
+    n: u64,
     table_d: u16,
     table_s: u16,
 ) -> Result<(), Trap> {
@@ -194,7 +194,7 @@ pub(crate) unsafe fn table_copy(
 
 pub(crate) unsafe fn table_init(
     vm: *mut Vm,
-    d: u32,
+    d: u64,
     s: u32,
     n: u32,
     t: u16,

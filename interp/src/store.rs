@@ -99,6 +99,10 @@ pub(crate) struct FuncRec {
 pub(crate) struct MemRec {
     pub(crate) id: MemoryId,
     pub(crate) max_bytes: Option<u64>,
+    /// The most bytes that its address type can say.
+    pub(crate) limit_bytes: u64,
+    pub(crate) page_size_log2: u8,
+    pub(crate) memory64: bool,
 }
 
 pub(crate) struct TableRec {
@@ -107,6 +111,7 @@ pub(crate) struct TableRec {
     pub(crate) len: u32,
     pub(crate) cap: u32,
     pub(crate) max: Option<u64>,
+    pub(crate) table64: bool,
 }
 
 pub(crate) struct Instance {

@@ -7,7 +7,7 @@ use crate::store::{InstAddr, LimitRequest, StoreError, TableAddr, TableRec, next
 use crate::vm::Vm;
 
 impl Vm {
-    /// A table of `len` entries, each `init`, that may grow to `max`.
+    /// A table of `len` entries, each `init`, that may grow to `max`; `table64` says what `table.grow` gives if it fails.
     ///
     /// # Errors
     /// If the arena or the budget has no room.
@@ -15,12 +15,19 @@ impl Vm {
         &mut self,
         len: u32,
         max: Option<u64>,
+        table64: bool,
         init: u32,
     ) -> Result<TableAddr, StoreError> {
         let addr = next_addr(self.tables.len())?;
         let cap = len.max(4);
         let off = self.alloc_u32s(cap)?;
-        self.tables.push(TableRec { off, len, cap, max });
+        self.tables.push(TableRec {
+            off,
+            len,
+            cap,
+            max,
+            table64,
+        });
         if init != 0 {
             self.entries_mut(off, len).fill(init.to_le());
         }
@@ -46,33 +53,32 @@ impl Vm {
     }
 
     /// An entry, or `None` past the end. Function references are FuncAddr + 1; 0 is null.
-    pub fn table_get(&mut self, table: TableAddr, i: u32) -> Option<u32> {
+    pub fn table_get(&mut self, table: TableAddr, i: u64) -> Option<u32> {
         let t = &self.tables[table.0 as usize];
         let (off, len) = (t.off, t.len);
-        self.entries_mut(off, len)
-            .get(i as usize)
-            .map(|e| u32::from_le(*e))
+        let i = usize::try_from(i).ok()?;
+        self.entries_mut(off, len).get(i).map(|e| u32::from_le(*e))
     }
 
     /// Sets an entry; false past the end.
-    pub fn table_set(&mut self, table: TableAddr, i: u32, v: u32) -> bool {
+    pub fn table_set(&mut self, table: TableAddr, i: u64, v: u32) -> bool {
         self.table_range(table, i, 1)
             .map(|e| e[0] = v.to_le())
             .is_some()
     }
 
-    fn table_range(&mut self, table: TableAddr, i: u32, n: u32) -> Option<&mut [u32]> {
+    fn table_range(&mut self, table: TableAddr, i: u64, n: u64) -> Option<&mut [u32]> {
         let t = &self.tables[table.0 as usize];
         let (off, len) = (t.off, t.len);
-        let end = i.checked_add(n).filter(|e| *e <= len)?;
+        let end = i.checked_add(n).filter(|e| *e <= u64::from(len))?;
         Some(&mut self.entries_mut(off, len)[i as usize..end as usize])
     }
 
     /// Grows a table by `delta` entries of `init`; gives the old length, or `None` if it cannot.
-    pub fn table_grow(&mut self, table: TableAddr, delta: u32, init: u32) -> Option<u32> {
+    pub fn table_grow(&mut self, table: TableAddr, delta: u64, init: u32) -> Option<u32> {
         let t = &self.tables[table.0 as usize];
         let (off, len, cap, max) = (t.off, t.len, t.cap, t.max);
-        let new = len.checked_add(delta)?;
+        let new = u32::try_from(u64::from(len).checked_add(delta)?).ok()?;
         if u64::from(new) > max.unwrap_or(u64::from(u32::MAX))
             || !self.allowed(LimitRequest::Table {
                 current: len.into(),
@@ -113,14 +119,14 @@ impl Vm {
     }
 
     /// Sets `n` entries from `i` up; false if they are not all inside.
-    pub fn table_fill(&mut self, table: TableAddr, i: u32, v: u32, n: u32) -> bool {
+    pub fn table_fill(&mut self, table: TableAddr, i: u64, v: u32, n: u64) -> bool {
         self.table_range(table, i, n)
             .map(|e| e.fill(v.to_le()))
             .is_some()
     }
 
     /// Copies `n` entries; false if they are not all inside.
-    pub fn table_copy(&mut self, dst: TableAddr, d: u32, src: TableAddr, s: u32, n: u32) -> bool {
+    pub fn table_copy(&mut self, dst: TableAddr, d: u64, src: TableAddr, s: u64, n: u64) -> bool {
         if self.table_range(dst, d, n).is_none() {
             return false;
         }
@@ -150,17 +156,19 @@ impl Vm {
         inst: InstAddr,
         elem: u32,
         table: TableAddr,
-        d: u32,
+        d: u64,
         s: u32,
         n: u32,
     ) -> bool {
         let (off, len) = self.instances[inst.0 as usize].elems[elem as usize];
-        if s.checked_add(n).is_none_or(|e| e > len) || self.table_range(table, d, n).is_none() {
+        if s.checked_add(n).is_none_or(|e| e > len)
+            || self.table_range(table, d, n.into()).is_none()
+        {
             return false;
         }
         for k in 0..n {
             let v = u32::from_le(self.entries_mut(off, len)[(s + k) as usize]);
-            self.table_set(table, d + k, v);
+            self.table_set(table, d + u64::from(k), v);
         }
         true
     }

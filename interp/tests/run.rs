@@ -61,8 +61,14 @@ impl Rig {
             ..ModuleDesc::default()
         };
         let module = CodeModule::new(space, desc, Box::new(Code(functions, vec![])));
-        let memory = vm.new_memory(65536, Some(1 << 20)).unwrap();
-        let table = vm.new_table(4, None, 0).unwrap();
+        let memory = vm
+            .new_memory(&MemorySpec {
+                bytes: 65536,
+                max_bytes: Some(1 << 20),
+                ..MemorySpec::default()
+            })
+            .unwrap();
+        let table = vm.new_table(4, None, false, 0).unwrap();
         let init = InstanceInit {
             module,
             imported_funcs: vec![],

@@ -9,12 +9,15 @@ pub const SUPPORTED_FEATURES: WasmFeatures = WasmFeatures::WASM2
     .union(WasmFeatures::TAIL_CALL)
     .union(WasmFeatures::MULTI_MEMORY)
     .union(WasmFeatures::EXTENDED_CONST)
+    .union(WasmFeatures::MEMORY64)
+    .union(WasmFeatures::CUSTOM_PAGE_SIZES)
     .union(WasmFeatures::WIDE_ARITHMETIC);
 
 /// What is on unless somebody asks otherwise: proposals that are not part of WebAssembly 3.0 yet are
 /// to be asked for.
-pub const DEFAULT_FEATURES: WasmFeatures =
-    SUPPORTED_FEATURES.difference(WasmFeatures::WIDE_ARITHMETIC);
+pub const DEFAULT_FEATURES: WasmFeatures = SUPPORTED_FEATURES
+    .difference(WasmFeatures::CUSTOM_PAGE_SIZES)
+    .difference(WasmFeatures::WIDE_ARITHMETIC);
 
 /// How to load a module.
 #[derive(Clone, Debug)]

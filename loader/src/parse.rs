@@ -327,6 +327,7 @@ fn table_type(ty: &wasmparser::TableType) -> Result<TableType> {
         element: ref_type(ty.element_type)?,
         min: ty.initial,
         max: ty.maximum,
+        table64: ty.table64,
     })
 }
 
@@ -336,6 +337,7 @@ fn memory_type(ty: &wasmparser::MemoryType) -> MemoryType {
         max_pages: ty.maximum,
         memory64: ty.memory64,
         shared: ty.shared,
+        page_size_log2: ty.page_size_log2() as u8,
     }
 }
 

@@ -17,9 +17,11 @@ pub struct TableType {
     pub min: u64,
     /// Largest size it may grow to.
     pub max: Option<u64>,
+    /// Whether indices are 64-bit.
+    pub table64: bool,
 }
 
-/// The type of a linear memory. Sizes count pages of 64 KiB.
+/// The type of a linear memory. Sizes count pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MemoryType {
     /// Initial size.
@@ -30,6 +32,34 @@ pub struct MemoryType {
     pub memory64: bool,
     /// Whether threads may share it.
     pub shared: bool,
+    /// Binary logarithm of the bytes of a page: 16 unless the type says otherwise.
+    pub page_size_log2: u8,
+}
+
+impl MemoryType {
+    /// Bytes of a page where the type does not say otherwise.
+    pub const DEFAULT_PAGE_SIZE_LOG2: u8 = 16;
+
+    /// The most pages that a type may have.
+    #[must_use]
+    pub fn limit_pages(&self) -> u64 {
+        match (self.memory64, self.page_size_log2) {
+            (false, 0) => u64::from(u32::MAX),
+            (true, 0) => u64::MAX,
+            (false, log2) => (1 << 32) >> log2,
+            (true, log2) => 1 << (64 - u32::from(log2).min(63)),
+        }
+    }
+
+    /// The most bytes that a memory can have and its size still be a number of its address type.
+    #[must_use]
+    pub fn limit_bytes(&self) -> u64 {
+        match (self.memory64, self.page_size_log2) {
+            (false, 0) => u64::from(u32::MAX),
+            (false, _) => 1 << 32,
+            (true, log2) => u64::MAX >> log2 << log2,
+        }
+    }
 }
 
 /// The type of a global.

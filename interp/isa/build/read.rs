@@ -262,8 +262,10 @@ fn expand_load(base: Row, rest: &[&str], map: &str, rows: &mut Vec<Row>) {
         r.doc = format!("{} {how}", base.doc);
         r.operands = operands;
         r.effect = format!("let v: {mem} = {address}; {map}");
-        if suffix.is_empty() {
-            r.links = address_links(&base.name);
+        match suffix {
+            "" => r.links = address_links(&base.name),
+            "_m64" => r.links = address_links_m64(&base.name),
+            _ => {}
         }
         rows.push(r);
     };
@@ -315,21 +317,48 @@ fn expand_load(base: Row, rest: &[&str], map: &str, rows: &mut Vec<Row>) {
         );
     }
     push(
+        "_m64",
+        "Address: `addr + offset` in memory 0, which has 64-bit addresses.",
+        vec![
+            dst.clone(),
+            op("addr", "in", "u64"),
+            op("offset", "imm", "u32"),
+        ],
+        "@load64(addr, offset as u64)",
+    );
+    push(
+        "_m64_add",
+        "Address: `(a + b) mod 2^64 + offset` in memory 0, which has 64-bit addresses.",
+        vec![
+            dst.clone(),
+            op("a", "in", "u64"),
+            op("b", "in", "u64"),
+            op("offset", "imm", "u16"),
+        ],
+        "@load64(a.wrapping_add(b), offset as u64)",
+    );
+    push(
+        "_m64_addi",
+        "Address: `(a + imm) mod 2^64` in memory 0, which has 64-bit addresses.",
+        vec![dst.clone(), op("a", "in", "u64"), op("imm", "imm", "i32")],
+        "@load64(a.wrapping_add(imm as u64), 0)",
+    );
+    push(
         "_mem",
         "Address: `addr + offset` in memory `mem`.",
         vec![
             dst,
-            op("addr", "in", "u32"),
+            op("addr", "in", "u64"),
             op("offset", "imm", "u32"),
             op("mem", "mem", "u16"),
         ],
-        "@load_mem(mem, addr as u64 + offset as u64)",
+        "@load_mem(mem, addr, offset as u64)",
     );
 }
 
 /// The other ways to give the address, of loads and stores alike.
 fn address_links(name: &str) -> Vec<(&'static str, String)> {
-    let mut forms = vec!["add", "addi", "abs", "mem"];
+    let mut forms = vec!["add", "addi", "abs", "mem", "m64"];
     if indexed(name) {
         forms.push("add_shl");
     }
@@ -337,6 +366,16 @@ fn address_links(name: &str) -> Vec<(&'static str, String)> {
         .into_iter()
         .map(|s| (s, format!("{name}_{s}")))
         .collect()
+}
+
+/// As `address_links`, of the form for 64-bit addresses.
+fn address_links_m64(name: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("add", format!("{name}_m64_add")),
+        ("addi", format!("{name}_m64_addi")),
+        ("abs", format!("{name}_abs")),
+        ("mem", format!("{name}_mem")),
+    ]
 }
 
 /// The loads and stores that index arrays of 2, 4 or 8 bytes an element have a form for it.
@@ -368,11 +407,13 @@ fn expand_store(base: Row, rest: &[&str], map: &str, rows: &mut Vec<Row>) {
         r.doc = format!("{} {how}", base.doc);
         r.operands = operands;
         r.effect = format!("let v = val{conv}; let v: {mem} = {{ {map} }}; {address}");
-        if suffix.is_empty() {
-            r.links = address_links(&base.name);
-            if int {
-                r.links.push(("imm", format!("{}_imm", base.name)));
-            }
+        match suffix {
+            "" => r.links = address_links(&base.name),
+            "_m64" => r.links = address_links_m64(&base.name),
+            _ => {}
+        }
+        if int && matches!(suffix, "" | "_m64") {
+            r.links.push(("imm", format!("{}_imm", r.name)));
         }
         rows.push(r);
     };
@@ -442,15 +483,58 @@ fn expand_store(base: Row, rest: &[&str], map: &str, rows: &mut Vec<Row>) {
         );
     }
     push(
+        "_m64",
+        "Address: `addr + offset` in memory 0, which has 64-bit addresses.",
+        vec![
+            op("addr", "in", "u64"),
+            val.clone(),
+            op("offset", "imm", "u32"),
+        ],
+        "",
+        "@store64(addr, offset as u64, v)",
+    );
+    if int {
+        push(
+            "_m64_imm",
+            "Address: `addr + offset` in memory 0, which has 64-bit addresses.",
+            vec![
+                op("addr", "in", "u64"),
+                op("val", "imm", "i16"),
+                op("offset", "imm", "u32"),
+            ],
+            &format!(" as {ty}"),
+            "@store64(addr, offset as u64, v)",
+        );
+    }
+    push(
+        "_m64_add",
+        "Address: `(a + b) mod 2^64 + offset` in memory 0, which has 64-bit addresses.",
+        vec![
+            op("a", "in", "u64"),
+            op("b", "in", "u64"),
+            val.clone(),
+            op("offset", "imm", "u16"),
+        ],
+        "",
+        "@store64(a.wrapping_add(b), offset as u64, v)",
+    );
+    push(
+        "_m64_addi",
+        "Address: `(a + imm) mod 2^64` in memory 0, which has 64-bit addresses.",
+        vec![op("a", "in", "u64"), op("imm", "imm", "i32"), val.clone()],
+        "",
+        "@store64(a.wrapping_add(imm as u64), 0, v)",
+    );
+    push(
         "_mem",
         "Address: `addr + offset` in memory `mem`.",
         vec![
-            op("addr", "in", "u32"),
+            op("addr", "in", "u64"),
             val,
             op("offset", "imm", "u32"),
             op("mem", "mem", "u16"),
         ],
         "",
-        "@store_mem(mem, addr as u64 + offset as u64, v)",
+        "@store_mem(mem, addr, offset as u64, v)",
     );
 }

@@ -130,6 +130,10 @@ fn lookups(rows: &[Row], w: &mut String) {
             "The load or store whose address is a slot plus another one, shifted left.",
         ),
         ("mem", "The load or store in any memory."),
+        (
+            "m64",
+            "The load or store in memory 0 if that has 64-bit addresses.",
+        ),
         ("select", "The `select` whose condition is this comparison."),
     ] {
         let table = relation.to_uppercase();

@@ -12,6 +12,9 @@ impl Translator<'_> {
         if !self.reachable {
             return;
         }
+        if self.any_memory64 && self.is_memory64(&arg) {
+            return self.load64(op, ty, &arg);
+        }
         let (entry, at) = self.pop();
         let dst = self.temp(at);
         let offset = arg.offset as u32;
@@ -34,6 +37,9 @@ impl Translator<'_> {
     pub(super) fn store(&mut self, op: Op, arg: MemArg) {
         if !self.reachable {
             return;
+        }
+        if self.any_memory64 && self.is_memory64(&arg) {
+            return self.store64(op, &arg);
         }
         let (mut value, value_at) = self.pop();
         let (addr, addr_at) = self.pop();
@@ -70,7 +76,7 @@ impl Translator<'_> {
             self.put(&mut [form as u16, lo(address), hi(address), value]);
             return;
         }
-        if self.store_at_sum(op, (addr, addr_at), (value, value_at), offset)
+        if self.store_at_sum::<false>(op, (addr, addr_at), (value, value_at), offset)
             || self.load_and_store(op, (addr, addr_at), (value, value_at), offset)
         {
             return;
@@ -82,7 +88,7 @@ impl Translator<'_> {
 
     /// The slot of a value of which this op stores the low bits: what only changes others is left
     /// out.
-    fn stored(&mut self, value: Popped, op: Op) -> u16 {
+    pub(super) fn stored(&mut self, value: Popped, op: Op) -> u16 {
         let low = match op {
             Op::I32Store8 => 0xff,
             Op::I32Store16 => 0xffff,
@@ -130,8 +136,19 @@ impl Translator<'_> {
     }
 
     /// A store whose address was added up by the last op, or by the one before if the last made
-    /// the value.
-    fn store_at_sum(&mut self, op: Op, addr: Popped, value: Popped, offset: u32) -> bool {
+    /// the value; in 64 bits if `WIDE`.
+    pub(super) fn store_at_sum<const WIDE: bool>(
+        &mut self,
+        op: Op,
+        addr: Popped,
+        value: Popped,
+        offset: u32,
+    ) -> bool {
+        let (add, add_imm) = if WIDE {
+            (Op::I64Add, Op::I64AddImm)
+        } else {
+            (Op::I32Add, Op::I32AddImm)
+        };
         let made_value = self.is_last(value.0, value.1);
         let sum = if made_value { self.prev } else { self.last };
         if sum == NONE
@@ -141,9 +158,9 @@ impl Translator<'_> {
             return false;
         }
         let form = match self.opcode_at(sum) {
-            Some(Op::I32Add) if offset <= 0xffff => op.add_form(),
-            Some(Op::I32AddShl) if offset <= 0xffff => op.add_shl_form(),
-            Some(Op::I32AddImm) if offset == 0 => op.addi_form(),
+            Some(sum) if sum == add && offset <= 0xffff => op.add_form(),
+            Some(Op::I32AddShl) if !WIDE && offset <= 0xffff => op.add_shl_form(),
+            Some(sum) if sum == add_imm && offset == 0 => op.addi_form(),
             _ => None,
         };
         let Some(form) = form else { return false };
@@ -160,7 +177,7 @@ impl Translator<'_> {
         let [opcode, _, a, b, high, ..] = self.take_last().units;
         self.bring_back(made_value);
         let value = self.stored(value, op);
-        if opcode == Op::I32Add as u16 {
+        if opcode == add as u16 {
             self.put(&mut [form as u16, a, b, value, offset as u16]);
         } else if opcode == Op::I32AddShl as u16 {
             self.put(&mut [form as u16, a, b, value, high, offset as u16]);
@@ -201,7 +218,7 @@ fn absolute(entry: Entry, offset: u32) -> Option<u32> {
     }
 }
 
-fn memory_of(arg: &MemArg) -> u16 {
+pub(super) fn memory_of(arg: &MemArg) -> u16 {
     match arg.target {
         // There are at most 100.
         MemArgTarget::Memory(index) => index as u16,
@@ -210,7 +227,7 @@ fn memory_of(arg: &MemArg) -> u16 {
 }
 
 /// The 16-bit immediate, to be sign-extended, that stores the same bytes as `bits`.
-fn store_imm(op: Op, bits: u64) -> Option<u16> {
+pub(super) fn store_imm(op: Op, bits: u64) -> Option<u16> {
     let fits = match op {
         Op::I32Store8 | Op::I64Store8 => return Some(u16::from(bits as u8)),
         Op::I32Store16 | Op::I64Store16 => return Some(bits as u16),

@@ -25,6 +25,7 @@ mod driver;
 mod emit;
 mod fuse;
 mod memory;
+mod memory64;
 mod ops;
 mod repeat;
 mod stack;
@@ -104,6 +105,8 @@ impl From<&Options> for CodeOptions {
 pub(crate) struct Translator<'m> {
     info: &'m ModuleInfo,
     options: CodeOptions,
+    /// Whether some memory has 64-bit addresses.
+    any_memory64: bool,
 
     asm: Asm,
     /// Where the last op starts if it writes its first operand and nothing else, in this block.
@@ -175,6 +178,7 @@ impl<'m> Translator<'m> {
         Self {
             info,
             options,
+            any_memory64: info.memories.iter().any(|memory| memory.memory64),
             asm: Asm::new(),
             last: NONE,
             prev: NONE,

@@ -285,11 +285,11 @@ impl Translator<'_> {
     // ---- memories and tables --------------------------------------------------------------------
 
     pub(super) fn visit_memory_size(&mut self, mem: u32) {
-        self.result::<0, 1>(Op::MemorySize, [mem as u16], Ty::I32);
+        self.result::<0, 1>(Op::MemorySize, [mem as u16], self.memory_ty(mem));
     }
 
     pub(super) fn visit_memory_grow(&mut self, mem: u32) {
-        self.result::<1, 1>(Op::MemoryGrow, [mem as u16], Ty::I32);
+        self.result::<1, 1>(Op::MemoryGrow, [mem as u16], self.memory_ty(mem));
     }
 
     pub(super) fn visit_memory_fill(&mut self, mem: u32) {
@@ -322,13 +322,15 @@ impl Translator<'_> {
     }
 
     pub(super) fn visit_table_size(&mut self, table: u32) {
+        let ty = self.table_ty(table);
         let table = self.index16(table);
-        self.result::<0, 1>(Op::TableSize, [table], Ty::I32);
+        self.result::<0, 1>(Op::TableSize, [table], ty);
     }
 
     pub(super) fn visit_table_grow(&mut self, table: u32) {
+        let ty = self.table_ty(table);
         let table = self.index16(table);
-        self.result::<2, 1>(Op::TableGrow, [table], Ty::I32);
+        self.result::<2, 1>(Op::TableGrow, [table], ty);
     }
 
     pub(super) fn visit_table_fill(&mut self, table: u32) {

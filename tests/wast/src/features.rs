@@ -31,9 +31,19 @@ const FEATURES: &[Feature] = &[
         switch: Config::wasm_reference_types,
     },
     Feature {
+        name: "custom-page-sizes",
+        in_wasm2: false,
+        switch: Config::wasm_custom_page_sizes,
+    },
+    Feature {
         name: "extended-const",
         in_wasm2: false,
         switch: Config::wasm_extended_const,
+    },
+    Feature {
+        name: "memory64",
+        in_wasm2: false,
+        switch: Config::wasm_memory64,
     },
     Feature {
         name: "multi-memory",
