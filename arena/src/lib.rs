@@ -46,6 +46,7 @@ mod config;
 mod error;
 pub mod layout;
 mod le;
+mod mapping;
 mod memories;
 mod objects;
 mod offset;
@@ -53,6 +54,7 @@ mod plain;
 mod raw;
 
 pub use arena::Arena;
+pub use backend::FilePlace;
 pub use config::{ArenaConfig, Backend};
 pub use error::ArenaError;
 pub use le::{U16, U32, U64};

@@ -14,7 +14,7 @@
     reason = "the one place where offsets become addresses; upholds A2 to A5"
 )]
 
-use crate::backend::Block;
+use crate::backend::{Block, FilePlace};
 use crate::layout::{HEADER_BYTES, Header, MAX_HEAP_BYTES, MEMORY_ALIGN, OBJECT_ALIGN};
 use crate::{ArenaError, Backend, Offset};
 use alloc::vec::Vec;
@@ -208,6 +208,38 @@ impl Space {
         let (start, len) = (self.memory_ptr(index), self.regions[index].len as usize);
         // SAFETY: A3, as in `memory`; A5, nobody else reads or writes while the reference lives.
         unsafe { slice::from_raw_parts_mut(start.as_ptr(), len) }
+    }
+
+    /// Puts `bytes` into a memory from `at` on, mapping whole units of `MEMORY_ALIGN` from the file
+    /// that holds them too where that can be done. Panics if there is no such memory.
+    ///
+    /// # Safety
+    ///
+    /// - The file holds `bytes` from its place on.
+    /// - Nothing changes or removes them there for as long as this block is used.
+    pub(crate) unsafe fn fill_from_file(
+        &mut self,
+        index: usize,
+        at: u64,
+        bytes: &[u8],
+        file: FilePlace,
+    ) -> Result<(), ArenaError> {
+        let region = self.regions[index];
+        let end = at.checked_add(bytes.len() as u64);
+        if end.is_none_or(|end| end > region.len) {
+            return Err(ArenaError::OutOfBounds);
+        }
+        let mut done = 0;
+        if at.is_multiple_of(MEMORY_ALIGN) && file.offset.is_multiple_of(MEMORY_ALIGN) {
+            let whole = bytes.len() as u64 / MEMORY_ALIGN * MEMORY_ALIGN;
+            let start = region.offset + at;
+            // SAFETY: A9, as the caller promises; A3, the range is committed.
+            if whole > 0 && unsafe { self.block.map(start, start + whole, file) } {
+                done = whole as usize;
+            }
+        }
+        self.memory_mut(index)[at as usize..][done..bytes.len()].copy_from_slice(&bytes[done..]);
+        Ok(())
     }
 
     /// Makes the heap accessible up to `end` at least. It must fit in the heap's room.

@@ -2,6 +2,7 @@
 //!
 //! A block is a span of addresses of fixed length. To grow beyond it, the arena makes a new block
 //! and moves there; that is one piece of code for all backends, in `raw.rs`.
+#![allow(unsafe_code, reason = "hands on what is promised of a file")]
 
 mod heap;
 #[cfg(all(unix, target_pointer_width = "64", not(miri)))]
@@ -28,6 +29,27 @@ trait Source: Sized {
     /// Makes `start..end` accessible; both are multiples of `MEMORY_ALIGN` within the span. A byte
     /// reads as zero until it is written.
     fn commit(&mut self, start: usize, end: usize) -> Result<(), ArenaError>;
+
+    /// Puts the bytes of a file in the place of those at `start..end`, which are multiples of
+    /// `MEMORY_ALIGN` and committed: what is written afterwards stays in the block. False if that
+    /// cannot be done; the bytes are what they were then, or zero.
+    ///
+    /// # Safety
+    ///
+    /// - The file holds that many bytes from `file.offset` on, a multiple of `MEMORY_ALIGN`.
+    /// - Nothing changes or removes them for as long as the block lives.
+    unsafe fn map(&mut self, _start: usize, _end: usize, _file: FilePlace) -> bool {
+        false
+    }
+}
+
+/// A place in an open file.
+#[derive(Clone, Copy, Debug)]
+pub struct FilePlace {
+    /// What the operating system calls the file.
+    pub descriptor: i32,
+    /// Bytes from its beginning.
+    pub offset: u64,
 }
 
 /// A span of addresses from one of the backends.
@@ -92,6 +114,23 @@ impl Block {
             #[cfg(all(unix, target_pointer_width = "64", not(miri)))]
             AnySource::Reserved(block) => block.commit(start, end),
             AnySource::Heap(block) => block.commit(start, end),
+        }
+    }
+
+    /// As [`Source::map`].
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    pub(crate) unsafe fn map(&mut self, start: u64, end: u64, file: FilePlace) -> bool {
+        assert!(start <= end && end <= self.span());
+        let (start, end) = (start as usize, end as usize);
+        match &mut self.source {
+            #[cfg(all(unix, target_pointer_width = "64", not(miri)))]
+            // SAFETY: A9, as the caller promises.
+            AnySource::Reserved(block) => unsafe { block.map(start, end, file) },
+            // SAFETY: A9, as the caller promises.
+            AnySource::Heap(block) => unsafe { block.map(start, end, file) },
         }
     }
 }

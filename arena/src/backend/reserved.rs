@@ -4,7 +4,7 @@
 //! touched. What is not committed faults, so a stray access cannot go unnoticed.
 #![allow(unsafe_code, reason = "talks to the operating system; upholds A1")]
 
-use super::Source;
+use super::{FilePlace, Source};
 use crate::ArenaError;
 use core::ptr::{NonNull, null_mut};
 
@@ -48,6 +48,48 @@ impl Source for ReservedBlock {
         } else {
             Err(ArenaError::OutOfMemory)
         }
+    }
+
+    unsafe fn map(&mut self, start: usize, end: usize, file: FilePlace) -> bool {
+        debug_assert!(start < end && end <= self.span);
+        let Ok(offset) = libc::off_t::try_from(file.offset) else {
+            return false;
+        };
+        let flags = libc::MAP_PRIVATE | libc::MAP_FIXED | libc::MAP_NORESERVE;
+        // SAFETY: A1, the range lies in the mapping, as `Block::map` has asserted; it stays
+        // readable and writable. A9, as the caller promises.
+        let mapped = unsafe { self.replace(start, end, flags, file.descriptor, offset) };
+        // A call that failed may have unmapped the range all the same: fresh zeroes, or the end.
+        // SAFETY: A1, as above.
+        if !mapped && !unsafe { self.replace(start, end, flags | libc::MAP_ANON, -1, 0) } {
+            // SAFETY: no more than the end of the process.
+            unsafe { libc::abort() };
+        }
+        mapped
+    }
+}
+
+impl ReservedBlock {
+    /// A new mapping in the place of `start..end`.
+    ///
+    /// # Safety
+    ///
+    /// - The range lies in the span; flags say `MAP_FIXED`.
+    /// - If there is a file, it holds these bytes and keeps them.
+    unsafe fn replace(
+        &self,
+        start: usize,
+        end: usize,
+        flags: i32,
+        fd: i32,
+        at: libc::off_t,
+    ) -> bool {
+        // SAFETY: A1, as the caller promises.
+        let from = unsafe { self.base.add(start) };
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        // SAFETY: A1, as the caller promises: no mapping but this block's own is touched.
+        let got = unsafe { libc::mmap(from.as_ptr().cast(), end - start, access, flags, fd, at) };
+        got == from.as_ptr().cast()
     }
 }
 

@@ -3,6 +3,8 @@
 use sheave_arena::{Arena, ArenaConfig, ArenaError, Backend};
 
 mod basics;
+#[cfg(unix)]
+mod files;
 mod hostile;
 mod image;
 mod model;
