@@ -241,10 +241,15 @@ fn initialize(opaque: &mut StoreOpaque, inst: InstAddr, module: &Module) -> Resu
             opaque.vm.set_elem(inst, elem, &ElemSegment { refs })?;
         }
     }
+    let prepared = prepared_memories(opaque, inst, module)?;
     for (i, segment) in info.data.iter().enumerate() {
         // Also of those that `memory.init` will want: an image is checked here.
         let bytes = module.loaded().data(i as u32)?.len() as u64;
         if let DataMode::Active { memory, offset } = &segment.mode {
+            if prepared {
+                opaque.vm.data_drop(inst, i as u32);
+                continue;
+            }
             let at = opaque.evaluate(inst, offset)?;
             let memory = opaque
                 .vm
@@ -257,6 +262,31 @@ fn initialize(opaque: &mut StoreOpaque, inst: InstAddr, module: &Module) -> Resu
         }
     }
     Ok(())
+}
+
+/// Gives the memories what an image has ready for them; false if it has nothing.
+fn prepared_memories(opaque: &mut StoreOpaque, inst: InstAddr, module: &Module) -> Result<bool> {
+    let all = module.loaded().initial_memory()?;
+    for initial in &all {
+        let memory = opaque
+            .vm
+            .instance_memory(inst, initial.memory)
+            .ok_or_else(|| anyhow!("no such memory"))?;
+        let (at, bytes) = (initial.at, initial.bytes);
+        #[cfg(unix)]
+        if let Some((file, offset)) = initial.file {
+            let place = sheave_interp::FilePlace {
+                descriptor: std::os::fd::AsRawFd::as_raw_fd(file),
+                offset,
+            };
+            #[expect(unsafe_code, reason = "nobody may change the file")]
+            // SAFETY: L1: the bytes are those of the file there, and stay.
+            unsafe { opaque.vm.memory_map(memory, at, bytes, place) }?;
+            continue;
+        }
+        opaque.vm.memory_write(memory, at, bytes)?;
+    }
+    Ok(!all.is_empty())
 }
 
 impl StoreOpaque {

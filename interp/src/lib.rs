@@ -38,7 +38,7 @@ pub use code_space::{CodeSpace, CodeSpaceError};
 pub use executor::Executor;
 pub use memories::MemorySpec;
 pub use module::{CodeModule, FrameInfo, FunctionCode, ModuleDesc, ModuleSource, SourceError};
-pub use sheave_arena::{ArenaConfig, ArenaError, Backend};
+pub use sheave_arena::{ArenaConfig, ArenaError, Backend, FilePlace};
 pub use sheave_isa::FuncShape;
 pub use store::{
     ElemSegment, FuncAddr, GlobalAddr, InstAddr, InstanceInit, LimitRequest, MemAddr, StoreError,

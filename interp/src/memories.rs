@@ -3,6 +3,8 @@
 
 use core::ops::Range;
 
+use sheave_arena::FilePlace;
+
 use crate::store::{InstAddr, LimitRequest, MemAddr, MemRec, StoreError, next_addr};
 use crate::trap::Trap;
 use crate::vm::Vm;
@@ -132,6 +134,46 @@ impl Vm {
             ptr.add(d as usize)
                 .copy_from_nonoverlapping(bytes.as_ptr().add(s as usize), n as usize)
         };
+        Ok(())
+    }
+
+    /// Puts bytes into a memory that a file holds too, which is mapped where that can be done.
+    ///
+    /// # Errors
+    /// If they do not lie in the memory.
+    ///
+    /// # Safety
+    /// - The file holds `bytes` from its place on.
+    /// - Nothing changes or removes them there for as long as the store lives.
+    pub unsafe fn memory_map(
+        &mut self,
+        mem: MemAddr,
+        at: u64,
+        bytes: &[u8],
+        file: FilePlace,
+    ) -> Result<(), Trap> {
+        let id = self.memories[mem.0 as usize].id;
+        // SAFETY: A9, as the caller promises.
+        let done = unsafe { self.arena.memory_map(id, at, bytes, file) };
+        done.map_err(|_| Trap::MemoryOutOfBounds)
+    }
+
+    /// Copies bytes into a memory.
+    ///
+    /// # Errors
+    /// If they do not lie in the memory.
+    pub fn memory_write(&mut self, mem: MemAddr, at: u64, bytes: &[u8]) -> Result<(), Trap> {
+        let id = self.memories[mem.0 as usize].id;
+        usize::try_from(at)
+            .ok()
+            .and_then(|at| {
+                self.arena
+                    .memory_bytes_mut(id)
+                    .get_mut(at..)?
+                    .get_mut(..bytes.len())
+            })
+            .ok_or(Trap::MemoryOutOfBounds)?
+            .copy_from_slice(bytes);
         Ok(())
     }
 

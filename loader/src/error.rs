@@ -72,6 +72,8 @@ pub enum ImagePart {
     Module,
     /// The bytecode of this defined function.
     Code(u32),
+    /// What memories hold at first.
+    Memories,
 }
 
 impl LoadError {
@@ -158,6 +160,7 @@ impl fmt::Display for ImagePart {
             Self::Index => f.write_str("function index"),
             Self::Module => f.write_str("module"),
             Self::Code(func) => write!(f, "code of defined function {func}"),
+            Self::Memories => f.write_str("contents of memories"),
         }
     }
 }

@@ -39,7 +39,7 @@ pub struct ModuleInfo {
     pub global_defs: Vec<GlobalDef>,
     /// Element segments.
     pub elements: Vec<ElementSegment>,
-    /// Data segments.
+    /// Data segments. None for an image that holds what memories hold at first, if no code names one.
     pub data: Vec<DataSegment>,
     /// The start function.
     pub start: Option<u32>,

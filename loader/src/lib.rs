@@ -15,6 +15,7 @@ mod translate;
 mod types;
 
 pub use error::{ImageErrorKind, ImagePart, LoadError, LoadErrorKind};
+pub use image::InitialMemory;
 pub use info::ModuleInfo;
 pub use module::{FunctionCode, Module};
 pub use options::{DEFAULT_FEATURES, FEATURE_NAMES, Options, SUPPORTED_FEATURES};

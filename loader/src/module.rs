@@ -2,7 +2,7 @@
 
 use crate::error::LoadError;
 use crate::functions::{AllCode, Functions};
-use crate::image::{self, Class, Image, Storage};
+use crate::image::{self, Class, Image, InitialMemory, Storage};
 use crate::info::ModuleInfo;
 use crate::names::Names;
 use crate::options::Options;
@@ -202,6 +202,19 @@ impl Module {
             .ok_or_else(missing)?
             .range;
         self.bytes.get(range.clone()).ok_or_else(missing)
+    }
+
+    /// What the memories of an instance hold at first, if an image has it ready: then active data
+    /// segments have no more to do. Nothing otherwise.
+    ///
+    /// # Errors
+    ///
+    /// If the image is damaged.
+    pub fn initial_memory(&self) -> Result<Vec<InitialMemory<'_>>, LoadError> {
+        match &self.bytes {
+            Bytes::Image(image) => image.initial_memory(),
+            Bytes::Owned(_) => Ok(Vec::new()),
+        }
     }
 
     /// What the module declares.

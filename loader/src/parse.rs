@@ -51,10 +51,18 @@ pub(crate) fn parse_validated(bytes: &[u8], features: WasmFeatures) -> Result<Pa
     })
 }
 
-/// Reads everything but the code section of a module that was validated before.
-pub(crate) fn parse_trusted(bytes: &[u8], features: WasmFeatures) -> Result<ModuleInfo> {
+/// Reads everything but the code section of a module that was validated before. With `prepared`
+/// memories, data segments that no code can name are left out too.
+pub(crate) fn parse_trusted(
+    bytes: &[u8],
+    features: WasmFeatures,
+    prepared: bool,
+) -> Result<ModuleInfo> {
     reject_component(bytes)?;
-    let mut sections = Sections::default();
+    let mut sections = Sections {
+        skip_data: prepared,
+        ..Sections::default()
+    };
     sections.read_all(bytes, features, None)?;
     Ok(sections.info)
 }
@@ -71,6 +79,8 @@ struct Sections {
     info: ModuleInfo,
     debugging: Vec<Range<usize>>,
     resources: Option<ValidatorResources>,
+    /// Whether data segments are of no interest.
+    skip_data: bool,
 }
 
 impl Sections {
@@ -184,7 +194,9 @@ impl Sections {
                     info.elements.push(element_segment(&segment?)?);
                 }
             }
-            Payload::DataSection(reader) => {
+            // Only with this section can code name data segments.
+            Payload::DataCountSection { .. } => self.skip_data = false,
+            Payload::DataSection(reader) if !self.skip_data => {
                 info.data.reserve(reserved(reader.count()));
                 for segment in reader {
                     info.data.push(data_segment(&segment?)?);

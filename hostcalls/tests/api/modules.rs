@@ -1,7 +1,10 @@
 //! What a module says of itself, and its images.
 
 use super::{instance, on_both, on_both_with};
-use sheave_hostcalls::{Config, Engine, ExternType, Instance, LoadError, Module, Store};
+use sheave_hostcalls::{
+    Config, Engine, ExternType, Global, GlobalType, Instance, LoadError, Module, Mutability, Store,
+    Trap, Val, ValType,
+};
 
 const WAT: &str = r#"(module $name (import "a" "b" (func (param i32))) (memory (export "m") 1) (data (i32.const 3) "abc") (data $p "passive")
     (func $f (export "f") (result i32) (i32.load8_u (i32.const 4)))
@@ -116,6 +119,87 @@ fn images_run_like_their_modules() {
         assert!(Module::deserialize(engine, module.wasm()).is_err());
         assert!(Module::open_image(engine, dir.path().join("nothing")).is_err());
     });
+}
+
+/// 200,000 bytes of data in two segments and some more, which other segments of the module follow.
+fn module_with_data(more: &str) -> String {
+    let big: String = (0..100_000)
+        .map(|i| ["a", "b", "c", "d", "e"][i % 5])
+        .collect();
+    format!(
+        r#"(module {more} (memory (export "m") 8)
+          (data (i32.const 70000) "{big}") (data (i32.const 400000) "{big}") (data (i32.const 70001) "X"))"#
+    )
+}
+
+#[test]
+fn memories_of_an_image_are_those_of_its_module() {
+    let drops =
+        r#"(func (export "again") (memory.init 0 (i32.const 0) (i32.const 0) (i32.const 1)))"#;
+    let depends = r#"(import "e" "g" (global $g i32)) (data (global.get $g) "Y")"#;
+    for (more, segments) in [("", 0), (drops, 3), (depends, 4)] {
+        let engine = Engine::default();
+        let module = Module::new(&engine, module_with_data(more)).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("image");
+        module.write_image(&path).unwrap();
+        let image = module.serialize().unwrap();
+        let others = [
+            Module::open_image(&engine, &path).unwrap(),
+            Module::deserialize(&engine, &image).unwrap(),
+        ];
+        // Of memories that are not always the same, nothing is prepared.
+        let prepared = image.len() > module.wasm().len() + 0x30000;
+        assert_eq!(prepared, segments != 4);
+
+        let mut store = Store::new(&engine, ());
+        let g = Global::new(
+            &mut store,
+            GlobalType::new(ValType::I32, Mutability::Const),
+            Val::I32(5),
+        );
+        let imports = if segments == 4 {
+            vec![g.unwrap().into()]
+        } else {
+            vec![]
+        };
+        let first = Instance::new(&mut store, &module, &imports).unwrap();
+        let memory = |store: &mut Store<()>, i: &Instance| i.get_memory(store, "m").unwrap();
+        let want = memory(&mut store, &first).data(&store).to_vec();
+        assert_eq!(&want[69_999..70_005], b"\0aXcde");
+        for module in &others {
+            // Twice: what one writes, the other does not see.
+            for _ in 0..2 {
+                let instance = Instance::new(&mut store, module, &imports).unwrap();
+                let m = memory(&mut store, &instance);
+                assert!(m.data(&store) == want);
+                m.data_mut(&mut store).fill(0x55);
+                if segments == 3 {
+                    let again = instance
+                        .get_typed_func::<(), ()>(&mut store, "again")
+                        .unwrap();
+                    let error = again.call(&mut store, ()).unwrap_err();
+                    assert_eq!(error.downcast_ref(), Some(&Trap::MemoryOutOfBounds));
+                }
+            }
+        }
+        assert!(std::fs::read(&path).unwrap() == image);
+    }
+}
+
+#[test]
+fn damage_to_the_memories_of_an_image_is_found() {
+    let engine = Engine::default();
+    let module = Module::new(&engine, module_with_data("")).unwrap();
+    let mut image = module.serialize().unwrap();
+    let last = image.iter().rposition(|byte| *byte == b'e').unwrap();
+    image[last] ^= 1;
+    let damaged = Module::deserialize(&engine, &image).unwrap();
+    let error = Instance::new(&mut Store::new(&engine, ()), &damaged, &[]).unwrap_err();
+    assert!(
+        error.to_string().contains("contents of memories"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -1,18 +1,20 @@
 //! The layout of an image's header and index.
 //!
 //! ```text
-//!   0       128                                                   file length
-//!   ├────────┼──────────────────┬───────────────┬─────────────────────┤
-//!   │ header │ index            │ bytecode      │ WebAssembly module  │   each starts at a
-//!   └────────┴──────────────────┴───────────────┴─────────────────────┘   multiple of 8
+//!   0       160                                                                      file length
+//!   ├────────┼───────┬────────────┬──────────┬─────────────────────┬──────────────────────┤
+//!   │ header │ index │ table of   │ bytecode │ WebAssembly module  │ contents of memories │
+//!   │        │       │ memories   │          │                     │ (at 64 KiB)          │
+//!   └────────┴───────┴────────────┴──────────┴─────────────────────┴──────────────────────┘
 //! ```
 
 use crate::error::{ImageErrorKind, ImagePart, LoadError};
 
 pub(super) const MAGIC: [u8; 8] = *b"sheave\x1a\n";
-pub(super) const FORMAT_VERSION: u32 = 1;
-pub(super) const HEADER_BYTES: usize = 128;
+pub(super) const FORMAT_VERSION: u32 = 2;
+pub(super) const HEADER_BYTES: usize = 160;
 pub(super) const ENTRY_BYTES: usize = 24;
+pub(super) const RUN_BYTES: usize = 32;
 
 /// The header's word for the options that change code.
 pub(super) fn flags(fuel: bool, interruption: bool) -> u32 {
@@ -50,6 +52,21 @@ pub(super) struct Header {
     pub(super) index_crc: u32,
     /// Of the parts of the module, by [`super::sections::Class`].
     pub(super) wasm_crcs: [u32; 4],
+    /// The table of what memories hold at first.
+    pub(super) runs: Span,
+    pub(super) runs_crc: u32,
+}
+
+/// What a memory holds at first, from one of its bytes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) memory: u32,
+    pub(super) crc: u32,
+    /// Where in the memory.
+    pub(super) at: u64,
+    /// Where in the image.
+    pub(super) start: u64,
+    pub(super) len: u64,
 }
 
 /// One function of the index.
@@ -100,6 +117,9 @@ impl Header {
         for (i, crc) in self.wasm_crcs.into_iter().enumerate() {
             put(100 + 4 * i, &crc.to_le_bytes());
         }
+        put(116, &self.runs_crc.to_le_bytes());
+        put(120, &self.runs.start.to_le_bytes());
+        put(128, &self.runs.len.to_le_bytes());
         let crc = crc32fast::hash(&bytes[..HEADER_BYTES - 4]);
         bytes[HEADER_BYTES - 4..].copy_from_slice(&crc.to_le_bytes());
         bytes
@@ -127,9 +147,9 @@ impl Header {
         if crc != u32_at(bytes, HEADER_BYTES - 4) {
             return err(0, ImageErrorKind::Checksum(ImagePart::Header));
         }
-        let span = |i: usize| Span {
-            start: u64_at(bytes, 48 + 16 * i),
-            len: u64_at(bytes, 56 + 16 * i),
+        let span = |at: usize| Span {
+            start: u64_at(bytes, at),
+            len: u64_at(bytes, at + 8),
         };
         let header = Self {
             isa_version: u32_at(bytes, 12),
@@ -138,11 +158,13 @@ impl Header {
             n_funcs: u32_at(bytes, 28),
             features: u64_at(bytes, 32),
             file_len: u64_at(bytes, 40),
-            index: span(0),
-            code: span(1),
-            wasm: span(2),
+            index: span(48),
+            code: span(64),
+            wasm: span(80),
             index_crc: u32_at(bytes, 96),
             wasm_crcs: core::array::from_fn(|i| u32_at(bytes, 100 + 4 * i)),
+            runs: span(120),
+            runs_crc: u32_at(bytes, 116),
         };
         if header.file_len > file.len() as u64 {
             return err(file.len() as u64, ImageErrorKind::Truncated);
@@ -177,6 +199,31 @@ impl IndexEntry {
             crc: word(3),
             body_start: word(4),
             body_end: word(5),
+        }
+    }
+}
+
+impl Run {
+    pub(super) fn encode(&self) -> [u8; RUN_BYTES] {
+        let mut bytes = [0; RUN_BYTES];
+        bytes[..4].copy_from_slice(&self.memory.to_le_bytes());
+        bytes[4..8].copy_from_slice(&self.crc.to_le_bytes());
+        for (chunk, word) in bytes[8..]
+            .chunks_exact_mut(8)
+            .zip([self.at, self.start, self.len])
+        {
+            chunk.copy_from_slice(&word.to_le_bytes());
+        }
+        bytes
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Self {
+        Self {
+            memory: u32_at(bytes, 0),
+            crc: u32_at(bytes, 4),
+            at: u64_at(bytes, 8),
+            start: u64_at(bytes, 16),
+            len: u64_at(bytes, 24),
         }
     }
 }

@@ -2,7 +2,8 @@
 
 #![allow(unsafe_code, reason = "mapping a file is unsafe")]
 
-use super::format::{ENTRY_BYTES, Header, IndexEntry, Span, flags};
+use super::format::{ENTRY_BYTES, Header, IndexEntry, RUN_BYTES, Run, Span, flags};
+use super::memory;
 use super::sections::{self, Class};
 use crate::error::{ImageErrorKind, ImagePart, LoadError};
 use crate::info::ModuleInfo;
@@ -22,7 +23,7 @@ use wasmparser::WasmFeatures;
 #[derive(Debug)]
 pub(crate) enum Storage {
     Owned(Vec<u8>),
-    Mapped(Mmap),
+    Mapped(Mmap, File),
 }
 
 impl core::ops::Deref for Storage {
@@ -30,7 +31,7 @@ impl core::ops::Deref for Storage {
     fn deref(&self) -> &[u8] {
         match self {
             Self::Owned(bytes) => bytes,
-            Self::Mapped(map) => map,
+            Self::Mapped(map, _) => map,
         }
     }
 }
@@ -46,7 +47,10 @@ impl Storage {
         }
         // SAFETY: L1, images are replaced by renaming and never written in place.
         let map = unsafe { Mmap::map(&file) };
-        map.map(Self::Mapped).map_err(|e| LoadError::io(&e))
+        match map {
+            Ok(map) => Ok(Self::Mapped(map, file)),
+            Err(error) => Err(LoadError::io(&error)),
+        }
     }
 }
 
@@ -60,7 +64,24 @@ pub(crate) struct Image {
     wasm_crcs: [u32; 4],
     /// What was checked already, by class.
     checked: [AtomicBool; 4],
+    runs: Vec<Run>,
+    runs_checked: AtomicBool,
     pub(crate) features: WasmFeatures,
+}
+
+/// Bytes that a memory holds at first, from a module's image.
+#[derive(Clone, Copy, Debug)]
+pub struct InitialMemory<'a> {
+    /// Which memory, by its index.
+    pub memory: u32,
+    /// Where in the memory.
+    pub at: u64,
+    /// The bytes.
+    pub bytes: &'a [u8],
+    /// Where they are in a file too: it can be mapped, as [`Module::open_image`] says.
+    ///
+    /// [`Module::open_image`]: crate::Module::open_image
+    pub file: Option<(&'a File, u64)>,
 }
 
 fn inconsistent<T>(offset: usize, part: ImagePart) -> Result<T, LoadError> {
@@ -78,16 +99,19 @@ impl Image {
     ) -> Result<(Self, ModuleInfo), LoadError> {
         let header = Header::decode(&storage)?;
         check_versions(&header, options)?;
-        let range = |span: Span| match span.range(storage.len()) {
+        let file_len = storage.len();
+        let range = |span: Span| match span.range(file_len) {
             Some(range) => Ok(range),
             None => inconsistent(0, ImagePart::Header),
         };
-        let image = Self {
+        let mut image = Self {
             wasm: range(header.wasm)?,
             index: range(header.index)?,
             code: range(header.code)?,
             wasm_crcs: header.wasm_crcs,
             checked: Default::default(),
+            runs: Vec::new(),
+            runs_checked: AtomicBool::new(false),
             features: WasmFeatures::from_bits_truncate(header.features),
             storage,
         };
@@ -101,14 +125,56 @@ impl Image {
                 ImageErrorKind::Checksum(ImagePart::Index),
             ));
         }
+        let runs = &image.storage[range(header.runs)?];
+        if crc32fast::hash(runs) != header.runs_crc {
+            let kind = ImageErrorKind::Checksum(ImagePart::Memories);
+            return Err(LoadError::image(header.runs.start, kind));
+        }
+        image.runs = runs.chunks_exact(RUN_BYTES).map(Run::decode).collect();
         image.check(Class::Declarations)?;
         let info = image.declarations()?;
+        if !image.runs.iter().all(|run| image.is_within(run, &info)) {
+            return inconsistent(header.runs.start as usize, ImagePart::Memories);
+        }
         Ok((image, info))
+    }
+
+    /// Whether a run lies in its memory and in the image.
+    fn is_within(&self, run: &Run, info: &ModuleInfo) -> bool {
+        let end = |start: u64| start.checked_add(run.len).unwrap_or(u64::MAX);
+        memory::first_bytes(info, run.memory).is_some_and(|len| end(run.at) <= len)
+            && end(run.start) <= self.storage.len() as u64
+    }
+
+    /// What the memories hold at first, checked; nothing if the data segments say it.
+    pub(crate) fn initial_memory(&self) -> Result<Vec<InitialMemory<'_>>, LoadError> {
+        let file = match &self.storage {
+            Storage::Owned(_) => None,
+            Storage::Mapped(_, file) => Some(file),
+        };
+        let checked = self.runs_checked.load(Ordering::Relaxed);
+        let mut all = Vec::with_capacity(self.runs.len());
+        for run in &self.runs {
+            let bytes = &self.storage[run.start as usize..(run.start + run.len) as usize];
+            if !checked && crc32fast::hash(bytes) != run.crc {
+                let kind = ImageErrorKind::Checksum(ImagePart::Memories);
+                return Err(LoadError::image(run.start, kind));
+            }
+            all.push(InitialMemory {
+                memory: run.memory,
+                at: run.at,
+                bytes,
+                file: file.map(|file| (file, run.start)),
+            });
+        }
+        self.runs_checked.store(true, Ordering::Relaxed);
+        Ok(all)
     }
 
     /// Reads what the module declares, its bodies from the index.
     fn declarations(&self) -> Result<ModuleInfo, LoadError> {
-        let Ok(mut info) = parse::parse_trusted(self.wasm(), self.features) else {
+        let prepared = !self.runs.is_empty();
+        let Ok(mut info) = parse::parse_trusted(self.wasm(), self.features, prepared) else {
             return inconsistent(self.wasm.start, ImagePart::Module);
         };
         let entries = self.storage[self.index.clone()].chunks_exact(ENTRY_BYTES);

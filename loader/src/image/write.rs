@@ -1,6 +1,7 @@
 //! Writing images.
 
-use super::format::{ENTRY_BYTES, HEADER_BYTES, Header, IndexEntry, Span, flags};
+use super::format::{ENTRY_BYTES, HEADER_BYTES, Header, IndexEntry, RUN_BYTES, Run, Span, flags};
+use super::memory::{self, UNIT};
 use super::sections::{self, Class};
 use crate::error::{LoadError, LoadErrorKind};
 use crate::functions::{AllCode, Functions};
@@ -13,7 +14,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub(crate) fn encode(functions: &Functions<'_>, code: &AllCode) -> Result<Vec<u8>, LoadError> {
     let n_funcs = functions.info.bodies.len();
     let mut index = Vec::with_capacity(n_funcs * ENTRY_BYTES);
-    let mut image = vec![0; HEADER_BYTES + (n_funcs * ENTRY_BYTES).next_multiple_of(8)];
+    let pieces = memory::pieces(functions.info, functions.wasm);
+    let runs_start = HEADER_BYTES + (n_funcs * ENTRY_BYTES).next_multiple_of(8);
+    let mut image = vec![0; runs_start + pieces.len() * RUN_BYTES];
     let code_start = image.len();
     for (i, body) in functions.info.bodies.iter().enumerate() {
         let func = i as u32;
@@ -37,6 +40,20 @@ pub(crate) fn encode(functions: &Functions<'_>, code: &AllCode) -> Result<Vec<u8
     let wasm_start = image.len();
     image.extend_from_slice(functions.wasm);
     image[HEADER_BYTES..][..index.len()].copy_from_slice(&index);
+    let mut runs = Vec::with_capacity(pieces.len() * RUN_BYTES);
+    for piece in &pieces {
+        image.resize(image.len().next_multiple_of(UNIT), 0);
+        let run = Run {
+            memory: piece.memory,
+            crc: crc32fast::hash(&piece.bytes),
+            at: piece.at,
+            start: image.len() as u64,
+            len: piece.bytes.len() as u64,
+        };
+        runs.extend_from_slice(&run.encode());
+        image.extend_from_slice(&piece.bytes);
+    }
+    image[runs_start..][..runs.len()].copy_from_slice(&runs);
 
     let span = |start: usize, len: usize| Span {
         start: start as u64,
@@ -61,6 +78,8 @@ pub(crate) fn encode(functions: &Functions<'_>, code: &AllCode) -> Result<Vec<u8
             Class::Custom,
         ]
         .map(crc),
+        runs: span(runs_start, runs.len()),
+        runs_crc: crc32fast::hash(&runs),
     };
     image[..HEADER_BYTES].copy_from_slice(&header.encode());
     Ok(image)

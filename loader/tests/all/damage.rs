@@ -129,6 +129,9 @@ fn repair(image: &mut [u8]) {
         let end = start.saturating_add(len);
         image.get(start..end).map(<[u8]>::len).map(|_| start..end)
     };
+    if image.len() < 160 {
+        return;
+    }
     if let (Some(index), Some(code)) = (part(image, 48), part(image, 64)) {
         for at in index.clone().step_by(24) {
             if at + 24 > index.end {
@@ -146,8 +149,8 @@ fn repair(image: &mut [u8]) {
         let crc = crc32(&image[index]);
         image[96..100].copy_from_slice(&crc.to_le_bytes());
     }
-    let crc = crc32(&image[..124]);
-    image[124..128].copy_from_slice(&crc.to_le_bytes());
+    let crc = crc32(&image[..156]);
+    image[156..160].copy_from_slice(&crc.to_le_bytes());
 }
 
 /// CRC-32 by its definition.

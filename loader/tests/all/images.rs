@@ -1,6 +1,6 @@
 //! Images hold what was put in, and say what is wrong with them.
 
-use sheave_loader::{ImageErrorKind, ImagePart, LoadErrorKind, Module, Options};
+use sheave_loader::{ImageErrorKind, ImagePart, InitialMemory, LoadErrorKind, Module, Options};
 
 const SOURCE: &str = r#"(module $m
   (import "a" "f" (func $f (param i32) (result i32)))
@@ -155,4 +155,34 @@ fn every_flipped_byte_is_found() {
         let padding = at < good.len() - module.wasm().len() && good[at] == 0;
         assert!(found || padding, "byte {at}");
     }
+}
+
+#[test]
+fn memories_are_prepared_where_it_is_worth_it() {
+    let data = |len: usize| "z".repeat(len);
+    let runs = |memory: &str, segments: &str| {
+        let source = format!("(module {memory} {segments})");
+        let bytes = wat::parse_str(source).expect("the module is well-formed");
+        let module = Module::new(bytes, &Options::default()).expect("the module is valid");
+        assert!(module.initial_memory().is_ok_and(|all| all.is_empty()));
+        let image = module.to_image().expect("it can be translated");
+        let module = Module::from_image(image, &Options::default()).expect("it is whole");
+        let all = module.initial_memory().expect("it is whole");
+        let place = |run: &InitialMemory<'_>| (run.memory, run.at, run.bytes.len());
+        all.iter().map(place).collect::<Vec<_>>()
+    };
+    let big = data(65_536);
+    let at = |at: u64| format!(r#"(data (i32.const {at}) "{big}")"#);
+    let memory = "(memory 64)";
+    assert_eq!(runs(memory, &at(0)), [(0, 0, 65_536)]);
+    assert_eq!(runs(memory, &at(65_500)), [(0, 0, 131_072)]);
+    assert_eq!(
+        runs(memory, &format!("{}{}", at(0), at(3_000_000))),
+        [(0, 0, 65_536), (0, 2_949_120, 131_072)]
+    );
+    // Little data, data outside, and data of somebody else's memory.
+    let little = format!(r#"(data (i32.const 0) "{}")"#, data(65_535));
+    assert_eq!(runs(memory, &little), []);
+    assert_eq!(runs("(memory 1)", &at(1)), []);
+    assert_eq!(runs(r#"(import "a" "m" (memory 1))"#, &at(0)), []);
 }
