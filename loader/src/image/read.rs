@@ -141,7 +141,7 @@ impl Image {
 
     /// Whether a run lies in its memory and in the image.
     fn is_within(&self, run: &Run, info: &ModuleInfo) -> bool {
-        let end = |start: u64| start.checked_add(run.len).unwrap_or(u64::MAX);
+        let end = |start: u64| start.saturating_add(run.len);
         memory::first_bytes(info, run.memory).is_some_and(|len| end(run.at) <= len)
             && end(run.start) <= self.storage.len() as u64
     }
