@@ -115,6 +115,7 @@ fn rust_ty(ty: Ty) -> &'static str {
         Ty::U64 => "u64",
         Ty::F32 => "f32",
         Ty::F64 => "f64",
+        Ty::V128 => "V128",
     }
 }
 
@@ -128,6 +129,10 @@ fn decode(f: For, op: &OpDef, cached: Option<usize>) -> String {
             Role::In | Role::InOut => {
                 if o.role == Role::InOut {
                     write!(s, "let {n}_slot = rd16(ip, {at}); ").unwrap();
+                }
+                if o.ty == Ty::V128 {
+                    write!(s, "let {n} = get_v128(fp, rd16(ip, {at})); ").unwrap();
+                    continue;
                 }
                 if cached == Some(reads) {
                     let acc = match o.ty {
@@ -151,6 +156,7 @@ fn decode(f: For, op: &OpDef, cached: Option<usize>) -> String {
                     Ty::I64 => format!("rd64(ip, {at}) as i64"),
                     Ty::F32 => format!("f32::from_bits(rd32(ip, {at}))"),
                     Ty::F64 => format!("f64::from_bits(rd64(ip, {at}))"),
+                    Ty::V128 => format!("rd128(ip, {at})"),
                 };
                 write!(s, "let {n} = {read}; ").unwrap();
             }
@@ -251,6 +257,16 @@ fn words(f: For, op: &OpDef, effect: &str, cold: &mut String) -> String {
             "global_set" => format!("global_cell(vm, {}).write_le({})", arg(0), arg(1)),
             "gimport" => format!("imported_global_cell(vm, {}).read_le()", arg(0)),
             "gimport_set" => format!("imported_global_cell(vm, {}).write_le({})", arg(0), arg(1)),
+            "global_v128" => format!("global_cell(vm, {}).read_v128()", arg(0)),
+            "global_set_v128" => format!("global_cell(vm, {}).write_v128({})", arg(0), arg(1)),
+            "gimport_v128" => format!("imported_global_cell(vm, {}).read_v128()", arg(0)),
+            "gimport_set_v128" => {
+                format!(
+                    "imported_global_cell(vm, {}).write_v128({})",
+                    arg(0),
+                    arg(1)
+                )
+            }
             "load" => format!(
                 "match load(m0, (*vm).mem0_len, {}) {{ Some(v) => v, None => {} }}",
                 arg(0),
@@ -374,16 +390,14 @@ fn words(f: For, op: &OpDef, effect: &str, cold: &mut String) -> String {
                     f.dispatch("(*vm).code_base.add(cell as u32 as usize)")
                 )
             }
-            "ret" | "ret_1" => {
-                let first = if word == "ret" {
-                    "let acc = get_u64(fp, 0);".to_string()
-                } else {
-                    format!("put_u64(fp, 0, {a}); let acc = {a};", a = arg(0))
+            "ret" | "ret_1" | "ret_v128" => {
+                let first = match word {
+                    "ret" => " let acc = get_u64(fp, 0);".to_string(),
+                    "ret_v128" => format!("put_v128(fp, 0, {}); let acc = get_u64(fp, 0);", arg(0)),
+                    _ => format!("put_u64(fp, 0, {a}); let acc = {a};", a = arg(0)),
                 };
                 let set_acc = if f == For::Threaded {
                     first.as_str()
-                } else if word == "ret" {
-                    ""
                 } else {
                     &first[..first.find(" let acc").unwrap()]
                 };
@@ -424,9 +438,9 @@ fn body(f: For, index: usize, op: &OpDef, cached: Option<usize>, cold: &mut Stri
     let out = op.operands.iter().find(|o| o.role == Role::Out);
     let next = f.dispatch(&format!("ip.add({})", f.size(op)));
     let put = out.map(|o| {
-        let (n, ty) = (o.name, rust_ty(o.ty));
+        let (n, ty) = (o.name, rust_ty(o.ty).to_lowercase());
         let keep = match (f, o.ty) {
-            (For::Portable, _) => String::new(),
+            (For::Portable, _) | (_, Ty::V128) => String::new(),
             (_, Ty::F32) => "let a32 = r;".into(),
             (_, Ty::F64) => "let a64 = r;".into(),
             _ => format!("let acc = widen_{ty}(r);"),
@@ -487,7 +501,7 @@ fn places(op: &OpDef) -> usize {
     } else {
         op.operands
             .iter()
-            .filter(|o| matches!(o.role, Role::In | Role::InOut))
+            .filter(|o| matches!(o.role, Role::In | Role::InOut) && o.ty != Ty::V128)
             .count()
             .min(3)
     }

@@ -3,11 +3,12 @@
 use sheave::{Val, ValType};
 
 /// Reads an argument of this type: integers in decimal or hexadecimal, signed or not; floats as Rust writes them;
-/// `null` for a reference.
+/// a v128 as an integer of 128 bits, lane 0 in the lowest; `null` for a reference.
 pub(crate) fn parse(text: &str, ty: &ValType) -> Result<Val, String> {
     let value = match ty {
         ValType::I32 => integer(text, 32).map(|bits| Val::I32(bits as i32)),
         ValType::I64 => integer(text, 64).map(|bits| Val::I64(bits as i64)),
+        ValType::V128 => integer(text, 128).map(|bits| Val::V128(bits.into())),
         ValType::F32 => text.parse::<f32>().ok().map(|x| Val::F32(x.to_bits())),
         ValType::F64 => text.parse::<f64>().ok().map(|x| Val::F64(x.to_bits())),
         ValType::Ref(ty) if text == "null" => Some(Val::null_ref(ty.heap_type)),
@@ -21,7 +22,7 @@ pub(crate) fn parse(text: &str, ty: &ValType) -> Result<Val, String> {
 }
 
 /// The bits of an integer between -2^(bits-1) and 2^bits - 1.
-fn integer(text: &str, bits: u32) -> Option<u64> {
+fn integer(text: &str, bits: u32) -> Option<u128> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -30,14 +31,14 @@ fn integer(text: &str, bits: u32) -> Option<u64> {
         .strip_prefix("0x")
         .or_else(|| digits.strip_prefix("0X"));
     let magnitude = match hex {
-        Some(hex) if !hex.starts_with(['+', '-']) => u64::from_str_radix(hex, 16).ok()?,
-        None if !digits.starts_with(['+', '-']) => digits.parse::<u64>().ok()?,
+        Some(hex) if !hex.starts_with(['+', '-']) => u128::from_str_radix(hex, 16).ok()?,
+        None if !digits.starts_with(['+', '-']) => digits.parse::<u128>().ok()?,
         _ => return None,
     };
     let limit = if negative {
         1 << (bits - 1)
     } else {
-        u64::MAX >> (64 - bits)
+        u128::MAX >> (128 - bits)
     };
     let value = if negative {
         magnitude.wrapping_neg()
@@ -54,6 +55,7 @@ pub(crate) fn show(value: &Val) -> String {
         Val::I64(x) => x.to_string(),
         Val::F32(bits) => f32::from_bits(*bits).to_string(),
         Val::F64(bits) => f64::from_bits(*bits).to_string(),
+        Val::V128(bits) => bits.to_string(),
         Val::FuncRef(None) | Val::ExternRef(None) => "null".into(),
         Val::FuncRef(Some(_)) => "funcref".into(),
         Val::ExternRef(Some(_)) => "externref".into(),
@@ -66,17 +68,20 @@ mod tests {
 
     #[test]
     fn integers_are_signed_or_unsigned_decimal_or_hexadecimal() {
-        assert_eq!(integer("-1", 32), Some(u64::MAX));
+        assert_eq!(integer("-1", 32), Some(u128::MAX));
         assert_eq!(integer("4294967295", 32), Some(0xffff_ffff));
         assert_eq!(integer("4294967296", 32), None);
         assert_eq!(
             integer("-2147483648", 32),
-            Some((-2_147_483_648_i64) as u64)
+            Some((-2_147_483_648_i128) as u128)
         );
         assert_eq!(integer("-2147483649", 32), None);
         assert_eq!(integer("0xff", 32), Some(255));
-        assert_eq!(integer("18446744073709551615", 64), Some(u64::MAX));
-        assert_eq!(integer("-9223372036854775808", 64), Some(1 << 63));
+        assert_eq!(integer("18446744073709551615", 64), Some(u64::MAX.into()));
+        assert_eq!(integer("-9223372036854775808", 64), Some(u128::MAX << 63));
+        let all = "0xffffffffffffffffffffffffffffffff";
+        assert_eq!(integer(all, 128), Some(u128::MAX));
+        assert_eq!(integer("-1", 128), Some(u128::MAX));
         assert_eq!(integer("--1", 32), None);
         assert_eq!(integer("-+1", 32), None);
         assert_eq!(integer("", 32), None);

@@ -127,19 +127,19 @@ impl Func {
                 );
             }
         }
-        let slots = want.len().max(gives.len()) as u32;
-        let put = |opaque: &StoreOpaque, slots: *mut u64| {
-            for (i, v) in params.iter().enumerate() {
-                let bits = v.to_slot(opaque)?;
+        let slots = ty.plain().slots();
+        let slots = slots.0.max(slots.1);
+        let put = |opaque: &StoreOpaque, mut slots: *mut u64| {
+            for v in params {
                 // SAFETY: H3: the frame has `slots` slots.
-                unsafe { slots.add(i).write(bits.to_le()) };
+                slots = unsafe { v.write(slots, opaque)? };
             }
             Ok(())
         };
-        host::call(store, self.addr, slots, put, |opaque, slots| {
-            for (i, (v, t)) in results.iter_mut().zip(gives).enumerate() {
+        host::call(store, self.addr, slots, put, |opaque, mut slots| {
+            for (v, t) in results.iter_mut().zip(gives) {
                 // SAFETY: H3, as above.
-                *v = Val::from_slot(u64::from_le(unsafe { slots.add(i).read() }), *t, opaque);
+                (*v, slots) = unsafe { Val::read(slots, *t, opaque) };
             }
         })
     }

@@ -4,9 +4,10 @@ use anyhow::bail;
 use sheave_interp::GlobalAddr;
 
 use crate::Result;
-use crate::store::{AsContext, AsContextMut};
-use crate::types::{GlobalType, Mutability};
+use crate::store::{AsContext, AsContextMut, StoreOpaque};
+use crate::types::{GlobalType, Mutability, ValType};
 use crate::values::Val;
+use crate::vector::V128;
 
 /// A global of a store. Spec: syntax-globaladdr.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -25,8 +26,9 @@ impl Global {
         if !val.matches(*ty.content()) {
             bail!("value provided does not match the type of this global");
         }
-        let bits = val.to_slot(opaque)?;
-        let addr = opaque.vm.new_global(bits)?;
+        let bits = val.to_slots(opaque)?;
+        let addr = opaque.vm.new_global(bits[0])?;
+        opaque.global_set(addr, *ty.content(), bits);
         opaque.global_types.push(ty);
         Ok(Global {
             store: opaque.id,
@@ -46,7 +48,7 @@ impl Global {
         let opaque = &store.as_context().0.opaque;
         opaque.check(self.store);
         let ty = *opaque.global_types[self.addr.0 as usize].content();
-        Val::from_slot(opaque.vm.global_get(self.addr), ty, opaque)
+        Val::from_slots(opaque.global_get(self.addr, ty), ty, opaque)
     }
 
     /// Sets its value.
@@ -67,8 +69,30 @@ impl Global {
                 val.type_name()
             );
         }
-        let bits = val.to_slot(opaque)?;
-        opaque.vm.global_set(self.addr, bits);
+        let ty = *ty.content();
+        let bits = val.to_slots(opaque)?;
+        opaque.global_set(self.addr, ty, bits);
         Ok(())
+    }
+}
+
+impl StoreOpaque {
+    /// The bits of a global of that type, as slots hold them.
+    pub(crate) fn global_get(&self, global: GlobalAddr, ty: ValType) -> [u64; 2] {
+        if ty == ValType::V128 {
+            V128::from(self.vm.global_get_v128(global)).to_slots()
+        } else {
+            [self.vm.global_get(global), 0]
+        }
+    }
+
+    /// Sets the bits of a global of that type.
+    pub(crate) fn global_set(&mut self, global: GlobalAddr, ty: ValType, bits: [u64; 2]) {
+        if ty == ValType::V128 {
+            self.vm
+                .global_set_v128(global, V128::from_slots(bits).as_u128());
+        } else {
+            self.vm.global_set(global, bits[0]);
+        }
     }
 }

@@ -39,7 +39,7 @@ fn data_ptr(data: &(dyn Any + Send + Sync)) -> *const () {
 impl StoreOpaque {
     /// Registers a host function with the machine.
     pub(crate) fn add_host_func(&mut self, func: Arc<HostFunc>) -> Result<FuncAddr> {
-        let (params, results) = (func.ty.params().len(), func.ty.results().len());
+        let (params, results) = func.ty.plain().slots();
         let (Ok(params), Ok(results)) = (u16::try_from(params), u16::try_from(results)) else {
             bail!("a function type with more than 65,535 parameters or results")
         };
@@ -132,10 +132,13 @@ pub(crate) unsafe fn dynamic_entry<T: 'static>(
             let (params, results) = (this.ty.params(), this.ty.results());
             let args: Vec<Val> = {
                 let opaque = &(*store).opaque;
-                let slots = opaque.vm.frame_ptr(frame);
+                let mut slots = opaque.vm.frame_ptr(frame).cast_const();
                 params
-                    .enumerate()
-                    .map(|(i, ty)| Val::from_slot(u64::from_le(slots.add(i).read()), ty, opaque))
+                    .map(|ty| {
+                        let (value, next) = Val::read(slots, ty, opaque);
+                        slots = next;
+                        value
+                    })
                     .collect()
             };
             let mut out: Vec<Val> = results
@@ -143,15 +146,15 @@ pub(crate) unsafe fn dynamic_entry<T: 'static>(
                 .collect();
             (this.func)(caller(store), &args, &mut out)?;
             let opaque = &(*store).opaque;
-            for (i, (value, ty)) in out.iter().zip(this.ty.results()).enumerate() {
+            let mut slots = opaque.vm.frame_ptr(frame);
+            for (value, ty) in out.iter().zip(this.ty.results()) {
                 if !value.matches(ty) {
                     bail!(
                         "function attempted to return an incompatible value: expected {ty}, found {}",
                         value.type_name()
                     );
                 }
-                let bits = value.to_slot(opaque)?;
-                opaque.vm.frame_ptr(frame).add(i).write(bits.to_le());
+                slots = value.write(slots, opaque)?;
             }
             Ok(())
         })

@@ -17,7 +17,8 @@ use crate::linker::Definition;
 use crate::matching;
 use crate::module::Module;
 use crate::store::{AsContextMut, StoreInner, StoreOpaque};
-use crate::types::{ExternType, GlobalType, MemoryType, TableType};
+use crate::types::{ExternType, GlobalType, MemoryType, TableType, ValType};
+use crate::vector::V128;
 
 /// A module whose imports were found and checked once, to be instantiated often.
 pub struct InstancePre<T: 'static> {
@@ -188,12 +189,19 @@ fn initialize(opaque: &mut StoreOpaque, inst: InstAddr, module: &Module) -> Resu
         opaque.global_types.push(ty);
     }
     for (i, def) in info.global_defs.iter().enumerate() {
-        let bits = opaque.evaluate(inst, &def.init)?;
+        let bits = match def.init[..] {
+            [ConstOp::V128Const(bytes)] => V128::from(u128::from_le_bytes(bytes)).to_slots(),
+            [ConstOp::GlobalGet(g)] if def.ty.content == ValType::V128 => opaque
+                .vm
+                .instance_global(inst, g)
+                .map_or([0; 2], |g| opaque.global_get(g, ValType::V128)),
+            _ => [opaque.evaluate(inst, &def.init)?, 0],
+        };
         let global = opaque
             .vm
             .instance_global(inst, info.n_imported_globals + i as u32)
             .ok_or_else(|| anyhow!("no such global"))?;
-        opaque.vm.global_set(global, bits);
+        opaque.global_set(global, def.ty.content, bits);
     }
     for (i, def) in info.table_defs.iter().enumerate() {
         if let Some(expr) = &def.init {
@@ -307,6 +315,8 @@ impl StoreOpaque {
                 ConstOp::I64Const(v) => v as u64,
                 ConstOp::F32Const(bits) => bits.into(),
                 ConstOp::F64Const(bits) => bits,
+                // Only globals can be vectors, and there is nothing to calculate.
+                ConstOp::V128Const(bytes) => u128::from_le_bytes(bytes) as u64,
                 ConstOp::RefNull(_) => 0,
                 ConstOp::RefFunc(f) => {
                     let FuncAddr(a) = self.vm.func_addr(inst, f)?;

@@ -4,6 +4,7 @@
     reason = "entries read arguments from the machine's slots"
 )]
 
+use core::marker::PhantomData;
 use std::sync::Arc;
 
 use sheave_interp::HostStatus;
@@ -11,7 +12,7 @@ use sheave_interp::HostStatus;
 use crate::engine::Engine;
 use crate::host::{HostFunc, caller, host_call};
 use crate::store::{Caller, StoreInner, StoreOpaque};
-use crate::typed::WasmTy;
+use crate::typed::{WasmTy, read_slots, write_slots};
 use crate::types::{FuncType, ValType};
 use crate::{Error, Result};
 
@@ -44,9 +45,9 @@ impl<R: WasmTy> WasmRet for R {
 
     #[inline(always)]
     fn put(self, store: &StoreOpaqueRef<'_>, slots: impl FnOnce() -> *mut u64) -> Result<()> {
-        let bits = self.to_slot(store)?;
-        // SAFETY: H3: the frame has as many slots as the function's type has results.
-        unsafe { slots().write(bits.to_le()) };
+        let bits = self.to_slots(store)?;
+        // SAFETY: H3: the frame has as many slots as the results of the function's type take.
+        unsafe { write_slots::<R>(slots(), bits) };
         Ok(())
     }
 }
@@ -79,6 +80,19 @@ impl core::fmt::Debug for HostFuncBox {
     }
 }
 
+/// Writes the bits of an `A` from `slots` up; gives where the next value goes.
+///
+/// # Safety
+/// - As `write_slots`.
+#[inline(always)]
+unsafe fn put_bits<A: WasmTy>(slots: *mut u64, (bits, _): ([u64; 2], PhantomData<A>)) -> *mut u64 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        write_slots::<A>(slots, bits);
+        slots.add(A::WIDTH)
+    }
+}
+
 macro_rules! closures {
     ($($a:ident)*) => {
         impl<$($a: WasmTy),*> WasmRet for ($($a,)*) {
@@ -87,15 +101,13 @@ macro_rules! closures {
             }
 
             #[inline(always)]
-            #[allow(non_snake_case, unused_variables, unused_mut, unused_assignments, reason = "one name serves as type and value; () has none")]
+            #[allow(non_snake_case, unused_variables, unused_mut, unused_assignments, unused_unsafe, reason = "one name serves as type and value; () has none")]
             fn put(self, store: &StoreOpaqueRef<'_>, slots: impl FnOnce() -> *mut u64) -> Result<()> {
                 let ($($a,)*) = self;
-                let bits: &[u64] = &[$($a.to_slot(store)?),*];
-                let slots = slots();
-                for (i, b) in bits.iter().enumerate() {
-                    // SAFETY: H3: the frame has as many slots as the function's type has results.
-                    unsafe { slots.add(i).write(b.to_le()) };
-                }
+                $(let $a = ($a.to_slots(store)?, PhantomData::<$a>);)*
+                let mut slots = slots();
+                // SAFETY: H3: the frame has as many slots as the results of the function's type take.
+                unsafe { $(slots = put_bits(slots, $a);)* }
                 Ok(())
             }
         }
@@ -131,8 +143,8 @@ macro_rules! closures {
                             let opaque = StoreOpaqueRef(&(*store).opaque);
                             let mut slots = opaque.0.vm.frame_ptr(frame).cast_const();
                             $(
-                                let $a = $a::from_slot(u64::from_le(slots.read()), &opaque);
-                                slots = slots.add(1);
+                                let $a = $a::from_slots(read_slots::<$a>(slots), &opaque);
+                                slots = slots.add($a::WIDTH);
                             )*
                             let r = func(caller(store), $($a),*);
                             let opaque = &(*store).opaque;

@@ -29,6 +29,7 @@ mod table;
 mod typed;
 mod types;
 mod values;
+mod vector;
 
 #[cfg(feature = "wasi")]
 pub mod wasi;
@@ -60,6 +61,7 @@ pub use types::{
     MemoryTypeBuilder, Mutability, RefType, TableType, ValType,
 };
 pub use values::{Ref, Val};
+pub use vector::V128;
 
 /// The result of what can fail; [`Error`] is `anyhow`'s.
 pub type Result<T, E = Error> = core::result::Result<T, E>;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
-use sheave_interp::{CodeModule, FuncShape, FunctionCode, ModuleDesc, ModuleSource, SourceError};
+use sheave_interp::{CodeModule, FunctionCode, ModuleDesc, ModuleSource, SourceError};
 use sheave_loader as loader;
 use sheave_types::TypeDef;
 
@@ -237,21 +237,19 @@ impl Module {
         let loaded = Arc::new(loaded);
         let info = loaded.info();
         let types = register(engine, info)?;
-        let shape = |t: &TypeDef| {
-            let func = t.ty.as_func();
-            func.map_or(FuncShape::default(), |t| FuncShape {
-                params: t.params().len() as u32,
-                results: t.results().len() as u32,
-            })
-        };
         let count = |n: usize| n as u32;
         let desc = ModuleDesc {
-            types: types.iter().map(|t| (shape(t), t.id)).collect(),
+            types: types
+                .iter()
+                .zip(&info.shapes)
+                .map(|(t, shape)| (*shape, t.id))
+                .collect(),
             funcs: info.funcs.clone(),
             imported_funcs: info.n_imported_funcs,
             tables: count(info.tables.len()),
             memories: count(info.memories.len()),
             own_globals: count(info.globals.len()) - info.n_imported_globals,
+            own_vectors: info.vector_globals.clone(),
             imported_globals: info.n_imported_globals,
             data: count(info.data.len()),
             elems: count(info.elements.len()),

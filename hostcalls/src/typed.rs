@@ -12,6 +12,7 @@ use crate::into_func::StoreOpaqueRef;
 use crate::store::AsContextMut;
 use crate::types::{FuncType, HeapType, ValType};
 use crate::values::Ref;
+use crate::vector::V128;
 use crate::{Result, types::RefType};
 
 /// Types and lists of types are those here alone: entries and frames rely on how many slots they say (H3).
@@ -20,18 +21,53 @@ mod sealed {
     pub trait List {}
 }
 
-/// A Rust type that is a wasm value type: `i32`, `u32`, `i64`, `u64`, `f32`, `f64`, `Option<Func>`,
+/// A Rust type that is a wasm value type: `i32`, `u32`, `i64`, `u64`, `f32`, `f64`, [`V128`], `Option<Func>`,
 /// `Option<ExternRef>`.
 pub trait WasmTy: sealed::Type + Sized + Send {
+    /// How many slots it takes: 1, or 2 for a vector.
+    #[doc(hidden)]
+    const WIDTH: usize = 1;
     /// The wasm type.
     #[doc(hidden)]
     fn valtype() -> ValType;
-    /// Its slot's bits.
+    /// Its slots' bits; the second is of no account if there is only one.
     #[doc(hidden)]
-    fn to_slot(self, store: &StoreOpaqueRef<'_>) -> Result<u64>;
-    /// From its slot's bits.
+    fn to_slots(self, store: &StoreOpaqueRef<'_>) -> Result<[u64; 2]>;
+    /// From its slots' bits.
     #[doc(hidden)]
-    fn from_slot(bits: u64, store: &StoreOpaqueRef<'_>) -> Self;
+    fn from_slots(bits: [u64; 2], store: &StoreOpaqueRef<'_>) -> Self;
+}
+
+/// Writes the bits of an `A` from `slots` up.
+///
+/// # Safety
+/// - As many slots as an `A` takes are there to be written (H3).
+#[inline(always)]
+pub(crate) unsafe fn write_slots<A: WasmTy>(slots: *mut u64, bits: [u64; 2]) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        slots.write(bits[0].to_le());
+        if A::WIDTH == 2 {
+            slots.add(1).write(bits[1].to_le());
+        }
+    }
+}
+
+/// Reads the bits of an `A` from `slots` up.
+///
+/// # Safety
+/// - As many slots as an `A` takes are there to be read (H3).
+#[inline(always)]
+pub(crate) unsafe fn read_slots<A: WasmTy>(slots: *const u64) -> [u64; 2] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let upper = if A::WIDTH == 2 {
+            slots.add(1).read()
+        } else {
+            0
+        };
+        [u64::from_le(slots.read()), u64::from_le(upper)]
+    }
 }
 
 macro_rules! numbers {
@@ -42,12 +78,12 @@ macro_rules! numbers {
                 ValType::$val
             }
             #[inline(always)]
-            fn to_slot(self, _store: &StoreOpaqueRef<'_>) -> Result<u64> {
+            fn to_slots(self, _store: &StoreOpaqueRef<'_>) -> Result<[u64; 2]> {
                 let $v = self;
-                Ok($to)
+                Ok([$to, 0])
             }
             #[inline(always)]
-            fn from_slot($b: u64, _store: &StoreOpaqueRef<'_>) -> $ty {
+            fn from_slots([$b, _]: [u64; 2], _store: &StoreOpaqueRef<'_>) -> $ty {
                 $from
             }
         }
@@ -63,6 +99,22 @@ numbers! {
     f64 = F64, v => v.to_bits(), b => f64::from_bits(b);
 }
 
+impl sealed::Type for V128 {}
+impl WasmTy for V128 {
+    const WIDTH: usize = 2;
+    fn valtype() -> ValType {
+        ValType::V128
+    }
+    #[inline(always)]
+    fn to_slots(self, _store: &StoreOpaqueRef<'_>) -> Result<[u64; 2]> {
+        Ok(self.to_slots())
+    }
+    #[inline(always)]
+    fn from_slots(bits: [u64; 2], _store: &StoreOpaqueRef<'_>) -> V128 {
+        V128::from_slots(bits)
+    }
+}
+
 macro_rules! references {
     ($($ty:ident, $variant:ident, $heap:ident, $val:ident;)*) => { $(
         impl sealed::Type for Option<$ty> {}
@@ -71,11 +123,11 @@ macro_rules! references {
                 ValType::$val
             }
             #[inline]
-            fn to_slot(self, store: &StoreOpaqueRef<'_>) -> Result<u64> {
-                Ok(Ref::$variant(self).to_entry(store.0)?.into())
+            fn to_slots(self, store: &StoreOpaqueRef<'_>) -> Result<[u64; 2]> {
+                Ok([Ref::$variant(self).to_entry(store.0)?.into(), 0])
             }
             #[inline]
-            fn from_slot(bits: u64, store: &StoreOpaqueRef<'_>) -> Option<$ty> {
+            fn from_slots([bits, _]: [u64; 2], store: &StoreOpaqueRef<'_>) -> Option<$ty> {
                 let ty = RefType { nullable: true, heap_type: HeapType::$heap };
                 match Ref::from_entry(bits as u32, ty, store.0) {
                     Ref::$variant(r) => r,
@@ -109,15 +161,15 @@ pub trait WasmResults: WasmParams {
 
 impl<A: WasmTy> sealed::List for A {}
 impl<A: WasmTy> WasmParams for A {
-    const SLOTS: u32 = 1;
+    const SLOTS: u32 = A::WIDTH as u32;
     fn types() -> Vec<ValType> {
         vec![A::valtype()]
     }
     #[inline(always)]
     unsafe fn put(self, store: &StoreOpaqueRef<'_>, slots: *mut u64) -> Result<()> {
-        let bits = self.to_slot(store)?;
+        let bits = self.to_slots(store)?;
         // SAFETY: H3: the caller gives as many slots as `SLOTS` says.
-        unsafe { slots.write(bits.to_le()) };
+        unsafe { write_slots::<A>(slots, bits) };
         Ok(())
     }
 }
@@ -126,28 +178,30 @@ impl<A: WasmTy> WasmResults for A {
     #[inline(always)]
     unsafe fn take(store: &StoreOpaqueRef<'_>, slots: *const u64) -> A {
         // SAFETY: H3, as above.
-        A::from_slot(u64::from_le(unsafe { slots.read() }), store)
+        A::from_slots(unsafe { read_slots::<A>(slots) }, store)
     }
 }
 
 macro_rules! tuples {
-    ($($a:ident $i:literal)*) => {
+    ($($a:ident)*) => {
         impl<$($a: WasmTy),*> sealed::List for ($($a,)*) {}
 
         #[allow(non_snake_case, reason = "one name serves as type and value")]
         impl<$($a: WasmTy),*> WasmParams for ($($a,)*) {
-            const SLOTS: u32 = [$($i),*].len() as u32;
+            const SLOTS: u32 = (0 $(+ $a::WIDTH)*) as u32;
             fn types() -> Vec<ValType> {
                 vec![$($a::valtype()),*]
             }
             #[inline(always)]
             unsafe fn put(self, store: &StoreOpaqueRef<'_>, slots: *mut u64) -> Result<()> {
                 let ($($a,)*) = self;
-                $(
-                    let bits = $a.to_slot(store)?;
+                let mut at = 0;
+                $({
+                    let at = next::<$a>(&mut at);
+                    let bits = $a.to_slots(store)?;
                     // SAFETY: H3: the caller gives as many slots as `SLOTS` says.
-                    unsafe { slots.add($i).write(bits.to_le()) };
-                )*
+                    unsafe { write_slots::<$a>(slots.add(at), bits) };
+                })*
                 Ok(())
             }
         }
@@ -155,11 +209,20 @@ macro_rules! tuples {
         impl<$($a: WasmTy),*> WasmResults for ($($a,)*) {
             #[inline(always)]
             unsafe fn take(store: &StoreOpaqueRef<'_>, slots: *const u64) -> Self {
+                let mut at = 0;
                 // SAFETY: H3, as above.
-                ($($a::from_slot(u64::from_le(unsafe { slots.add($i).read() }), store),)*)
+                ($($a::from_slots(unsafe { read_slots::<$a>(slots.add(next::<$a>(&mut at))) }, store),)*)
             }
         }
     };
+}
+
+/// Where an `A` starts, `at` slots behind the first; `at` goes on behind it.
+#[inline(always)]
+fn next<A: WasmTy>(at: &mut usize) -> usize {
+    let start = *at;
+    *at += A::WIDTH;
+    start
 }
 
 impl sealed::List for () {}
@@ -179,22 +242,22 @@ impl WasmResults for () {
     unsafe fn take(_store: &StoreOpaqueRef<'_>, _slots: *const u64) {}
 }
 
-tuples!(A0 0);
-tuples!(A0 0 A1 1);
-tuples!(A0 0 A1 1 A2 2);
-tuples!(A0 0 A1 1 A2 2 A3 3);
-tuples!(A0 0 A1 1 A2 2 A3 3 A4 4);
-tuples!(A0 0 A1 1 A2 2 A3 3 A4 4 A5 5);
-tuples!(A0 0 A1 1 A2 2 A3 3 A4 4 A5 5 A6 6);
-tuples!(A0 0 A1 1 A2 2 A3 3 A4 4 A5 5 A6 6 A7 7);
-tuples!(A0 0 A1 1 A2 2 A3 3 A4 4 A5 5 A6 6 A7 7 A8 8);
-tuples!(A0 0 A1 1 A2 2 A3 3 A4 4 A5 5 A6 6 A7 7 A8 8 A9 9);
-tuples!(A0 0 A1 1 A2 2 A3 3 A4 4 A5 5 A6 6 A7 7 A8 8 A9 9 A10 10);
-tuples!(A0 0 A1 1 A2 2 A3 3 A4 4 A5 5 A6 6 A7 7 A8 8 A9 9 A10 10 A11 11);
-tuples!(A0 0 A1 1 A2 2 A3 3 A4 4 A5 5 A6 6 A7 7 A8 8 A9 9 A10 10 A11 11 A12 12);
-tuples!(A0 0 A1 1 A2 2 A3 3 A4 4 A5 5 A6 6 A7 7 A8 8 A9 9 A10 10 A11 11 A12 12 A13 13);
-tuples!(A0 0 A1 1 A2 2 A3 3 A4 4 A5 5 A6 6 A7 7 A8 8 A9 9 A10 10 A11 11 A12 12 A13 13 A14 14);
-tuples!(A0 0 A1 1 A2 2 A3 3 A4 4 A5 5 A6 6 A7 7 A8 8 A9 9 A10 10 A11 11 A12 12 A13 13 A14 14 A15 15);
+tuples!(A0);
+tuples!(A0 A1);
+tuples!(A0 A1 A2);
+tuples!(A0 A1 A2 A3);
+tuples!(A0 A1 A2 A3 A4);
+tuples!(A0 A1 A2 A3 A4 A5);
+tuples!(A0 A1 A2 A3 A4 A5 A6);
+tuples!(A0 A1 A2 A3 A4 A5 A6 A7);
+tuples!(A0 A1 A2 A3 A4 A5 A6 A7 A8);
+tuples!(A0 A1 A2 A3 A4 A5 A6 A7 A8 A9);
+tuples!(A0 A1 A2 A3 A4 A5 A6 A7 A8 A9 A10);
+tuples!(A0 A1 A2 A3 A4 A5 A6 A7 A8 A9 A10 A11);
+tuples!(A0 A1 A2 A3 A4 A5 A6 A7 A8 A9 A10 A11 A12);
+tuples!(A0 A1 A2 A3 A4 A5 A6 A7 A8 A9 A10 A11 A12 A13);
+tuples!(A0 A1 A2 A3 A4 A5 A6 A7 A8 A9 A10 A11 A12 A13 A14);
+tuples!(A0 A1 A2 A3 A4 A5 A6 A7 A8 A9 A10 A11 A12 A13 A14 A15);
 
 /// A function whose type was checked once.
 ///

@@ -1,4 +1,5 @@
 //! Values of any type, and how they lie in slots.
+#![allow(unsafe_code, reason = "reads and writes the machine's slots")]
 
 use anyhow::bail;
 use sheave_loader::HeapType;
@@ -8,6 +9,7 @@ use crate::externref::ExternRef;
 use crate::func::Func;
 use crate::store::StoreOpaque;
 use crate::types::{RefType, ValType};
+use crate::vector::V128;
 
 /// A value. Spec: syntax-val.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +22,8 @@ pub enum Val {
     F32(u32),
     /// An f64, by its bits.
     F64(u64),
+    /// A v128.
+    V128(V128),
     /// A function reference.
     FuncRef(Option<Func>),
     /// A reference to a host value.
@@ -55,6 +59,7 @@ impl Val {
         i64 unwrap_i64 I64 i64, v => v;
         f32 unwrap_f32 F32 f32, v => f32::from_bits(v);
         f64 unwrap_f64 F64 f64, v => f64::from_bits(v);
+        v128 unwrap_v128 V128 V128, v => v;
         funcref unwrap_funcref FuncRef Option<Func>, v => v;
         externref unwrap_externref ExternRef Option<ExternRef>, v => v;
     }
@@ -71,6 +76,7 @@ impl Val {
             ValType::I64 => Val::I64(0),
             ValType::F32 => Val::F32(0),
             ValType::F64 => Val::F64(0),
+            ValType::V128 => Val::V128(V128::from(0)),
             ValType::Ref(r) if r.nullable => Val::null_ref(r.heap_type),
             _ => return None,
         })
@@ -95,6 +101,7 @@ impl Val {
             Val::I64(_) => ValType::I64,
             Val::F32(_) => ValType::F32,
             Val::F64(_) => ValType::F64,
+            Val::V128(_) => ValType::V128,
             Val::FuncRef(_) => ValType::FUNCREF,
             Val::ExternRef(_) => ValType::EXTERNREF,
         })
@@ -106,7 +113,8 @@ impl Val {
             (Val::I32(_), ValType::I32)
             | (Val::I64(_), ValType::I64)
             | (Val::F32(_), ValType::F32)
-            | (Val::F64(_), ValType::F64) => true,
+            | (Val::F64(_), ValType::F64)
+            | (Val::V128(_), ValType::V128) => true,
             (Val::FuncRef(_) | Val::ExternRef(_), ValType::Ref(r)) => {
                 self.r#ref().is_some_and(|v| v.matches(r))
             }
@@ -114,27 +122,66 @@ impl Val {
         }
     }
 
-    /// The bits of its slot.
-    pub(crate) fn to_slot(self, store: &StoreOpaque) -> Result<u64> {
-        Ok(match self {
+    /// The bits of its slots; the second is of no account for all but a v128.
+    pub(crate) fn to_slots(self, store: &StoreOpaque) -> Result<[u64; 2]> {
+        let bits = match self {
             Val::I32(v) => u64::from(v as u32),
             Val::I64(v) => v as u64,
             Val::F32(bits) => bits.into(),
             Val::F64(bits) => bits,
+            Val::V128(v) => return Ok(v.to_slots()),
             Val::FuncRef(f) => Ref::Func(f).to_entry(store)?.into(),
             Val::ExternRef(e) => Ref::Extern(e).to_entry(store)?.into(),
-        })
+        };
+        Ok([bits, 0])
     }
 
-    /// The value of that type in a slot.
-    pub(crate) fn from_slot(bits: u64, ty: ValType, store: &StoreOpaque) -> Val {
+    /// The value of that type in one slot, or two.
+    pub(crate) fn from_slots([bits, upper]: [u64; 2], ty: ValType, store: &StoreOpaque) -> Val {
         match ty {
             ValType::I32 => Val::I32(bits as u32 as i32),
-            // A v128 cannot come here: the loader refuses SIMD.
-            ValType::I64 | ValType::V128 => Val::I64(bits as i64),
+            ValType::I64 => Val::I64(bits as i64),
+            ValType::V128 => Val::V128(V128::from_slots([bits, upper])),
             ValType::F32 => Val::F32(bits as u32),
             ValType::F64 => Val::F64(bits),
             ValType::Ref(r) => Val::from(Ref::from_entry(bits as u32, r, store)),
+        }
+    }
+
+    /// Writes it from `slots` up; gives where the next one goes.
+    ///
+    /// # Safety
+    /// - As many slots as a value of its type takes are there to be written (H3).
+    pub(crate) unsafe fn write(self, slots: *mut u64, store: &StoreOpaque) -> Result<*mut u64> {
+        let [lower, upper] = self.to_slots(store)?;
+        // SAFETY: the caller's promise.
+        unsafe {
+            slots.write(lower.to_le());
+            if !matches!(self, Val::V128(_)) {
+                return Ok(slots.add(1));
+            }
+            slots.add(1).write(upper.to_le());
+            Ok(slots.add(2))
+        }
+    }
+
+    /// Reads a value of that type from `slots` up; gives where the next one is.
+    ///
+    /// # Safety
+    /// - As many slots as a value of that type takes are there to be read (H3).
+    pub(crate) unsafe fn read(
+        slots: *const u64,
+        ty: ValType,
+        store: &StoreOpaque,
+    ) -> (Val, *const u64) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let lower = u64::from_le(slots.read());
+            if ty != ValType::V128 {
+                return (Val::from_slots([lower, 0], ty, store), slots.add(1));
+            }
+            let upper = u64::from_le(slots.add(1).read());
+            (Val::from_slots([lower, upper], ty, store), slots.add(2))
         }
     }
 
@@ -145,6 +192,7 @@ impl Val {
             Val::I64(_) => "i64",
             Val::F32(_) => "f32",
             Val::F64(_) => "f64",
+            Val::V128(_) => "v128",
             Val::FuncRef(_) => "funcref",
             Val::ExternRef(_) => "externref",
         }
@@ -245,6 +293,7 @@ conversions! {
     u64, v => Val::I64(v as i64);
     f32, v => Val::F32(v.to_bits());
     f64, v => Val::F64(v.to_bits());
+    V128, v => Val::V128(v);
     Func, v => Val::FuncRef(Some(v));
     Option<Func>, v => Val::FuncRef(v);
     ExternRef, v => Val::ExternRef(Some(v));

@@ -77,6 +77,7 @@ pub(crate) unsafe fn run(vm: *mut Vm) -> u32 {
 pub(crate) mod threaded {
     //! One function an op; see `build.rs`.
     use crate::regs::*;
+    use crate::simd::V128;
     use crate::trap::Trap;
     use crate::vm::Vm;
     use crate::{num, slow};
@@ -114,6 +115,7 @@ pub(crate) mod threaded {
 mod portable {
     //! One arm an op; see `build.rs`.
     use crate::regs::*;
+    use crate::simd::V128;
     use crate::trap::Trap;
     use crate::vm::Vm;
     use crate::{num, slow};

@@ -26,6 +26,7 @@ mod memories;
 mod module;
 mod num;
 mod regs;
+mod simd;
 mod slow;
 mod stack;
 mod store;

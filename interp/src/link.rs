@@ -2,7 +2,7 @@
 //!
 //! Portable: the same units. Threaded: an 8-byte handler, then the operands, padded to 8 bytes; branch displacements
 //! are in bytes. For threaded code the linker also decides which operands come from an accumulator: it follows which
-//! slot was written last by each class of value (integers and references, f32, f64), and forgets at labels and at ops
+//! slot was written last by each class of value (integers and references, f32, f64; v128 has none), and forgets at labels and at ops
 //! that write other slots. Slots are always written, so nothing depends on this choice.
 #![allow(unsafe_code, reason = "writes handlers into the code space")]
 
@@ -29,6 +29,7 @@ const fn class(ty: Ty) -> u8 {
     match ty {
         Ty::F32 => 1,
         Ty::F64 => 2,
+        Ty::V128 => NONE,
         _ => 0,
     }
 }
@@ -51,7 +52,11 @@ const fn info(op: &sheave_isa::OpDef) -> LinkInfo {
             Role::Label => i.label_at = o.at,
             Role::Out => (i.out_at, i.out_class) = (o.at, class(o.ty)),
             Role::Base => i.base_at = o.at,
-            Role::In | Role::InOut if reads < 3 && !matches!(op.kind, sheave_isa::Kind::Slow) => {
+            Role::In | Role::InOut
+                if reads < 3
+                    && !matches!(o.ty, Ty::V128)
+                    && !matches!(op.kind, sheave_isa::Kind::Slow) =>
+            {
                 i.reads[reads] = (o.at, class(o.ty));
                 reads += 1;
             }
@@ -101,12 +106,18 @@ impl Accumulators {
             }
         } else if i.out_at != NONE {
             let slot = Some(units[usize::from(i.out_at)]);
+            // A vector goes to no accumulator, and covers two slots.
+            let upper = slot
+                .filter(|_| i.out_class == NONE)
+                .and_then(|slot| slot.checked_add(1));
             for a in &mut self.0 {
-                if *a == slot {
+                if *a == slot || (*a).is_some_and(|a| Some(a) == upper) {
                     *a = None;
                 }
             }
-            self.0[usize::from(i.out_class)] = slot;
+            if let Some(accumulator) = self.0.get_mut(usize::from(i.out_class)) {
+                *accumulator = slot;
+            }
         }
     }
 }

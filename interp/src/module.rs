@@ -54,12 +54,22 @@ pub struct ModuleDesc {
     pub memories: u32,
     /// Number of globals that the module defines.
     pub own_globals: u32,
+    /// Which of those, ascending, are of type v128 and so take two cells.
+    pub own_vectors: Vec<u32>,
     /// Number of imported globals.
     pub imported_globals: u32,
     /// Number of data segments.
     pub data: u32,
     /// Number of element segments.
     pub elems: u32,
+}
+
+impl ModuleDesc {
+    /// Number of cells of 8 bytes that the globals of the module take.
+    pub(crate) fn own_global_cells(&self) -> u32 {
+        self.own_globals
+            .saturating_add(self.own_vectors.len() as u32)
+    }
 }
 
 /// A module as the executor has it. Shared by all stores of an engine.
@@ -231,7 +241,7 @@ impl ModuleShape for CodeModule {
         [
             d.tables,
             d.memories,
-            d.own_globals,
+            d.own_global_cells(),
             d.imported_globals,
             d.data,
             d.elems,

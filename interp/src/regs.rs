@@ -8,6 +8,7 @@
 
 use core::sync::atomic::Ordering;
 
+use crate::simd::V128;
 use crate::trap::Trap;
 use crate::vm::Vm;
 
@@ -35,6 +36,13 @@ macro_rules! readers {
 
 readers! { rd16 u16; rd32 u32; rd64 u64; }
 
+/// As the readers above, of a v128.
+#[inline(always)]
+pub(crate) unsafe fn rd128(ip: *const u8, at: usize) -> V128 {
+    // SAFETY: I2, the op is whole.
+    unsafe { ip.add(at).cast::<V128>().read_unaligned() }
+}
+
 /// The 64 bits of a slot.
 #[inline(always)]
 pub(crate) unsafe fn get_u64(fp: *mut u8, slot: u16) -> u64 {
@@ -47,6 +55,29 @@ pub(crate) unsafe fn get_u64(fp: *mut u8, slot: u16) -> u64 {
 pub(crate) unsafe fn put_u64(fp: *mut u8, slot: u16, v: u64) {
     // SAFETY: as `get_u64`.
     unsafe { fp.add(usize::from(slot) * 8).cast::<u64>().write(v.to_le()) }
+}
+
+/// The 128 bits of two slots. Always one access of 16 bytes: a vector that was written in halves would make the
+/// processor wait until both are in its cache.
+#[inline(always)]
+pub(crate) unsafe fn get_v128(fp: *mut u8, slot: u16) -> V128 {
+    // SAFETY: I2, both slots are in the frame.
+    unsafe {
+        fp.add(usize::from(slot) * 8)
+            .cast::<V128>()
+            .read_unaligned()
+    }
+}
+
+/// Writes the 128 bits of two slots.
+#[inline(always)]
+pub(crate) unsafe fn put_v128(fp: *mut u8, slot: u16, v: V128) {
+    // SAFETY: as `get_v128`.
+    unsafe {
+        fp.add(usize::from(slot) * 8)
+            .cast::<V128>()
+            .write_unaligned(v)
+    }
 }
 
 // Narrow values are zero-extended, so that a slot is always written whole and can be compared, copied and hashed.
@@ -261,6 +292,18 @@ macro_rules! little_endian {
 }
 little_endian! { u8 i8 u16 i16 u32 i32 u64 }
 
+// Its lanes are little-endian wherever it is.
+impl LittleEndian for V128 {
+    #[inline(always)]
+    fn to_le(self) -> V128 {
+        self
+    }
+    #[inline(always)]
+    fn from_le(v: V128) -> V128 {
+        v
+    }
+}
+
 /// A 64-bit cell in the arena.
 #[derive(Clone, Copy)]
 pub(crate) struct Cell64(*mut u64);
@@ -276,6 +319,19 @@ impl Cell64 {
     pub(crate) unsafe fn write_le(self, v: u64) {
         // SAFETY: as `read_le`.
         unsafe { self.0.write(v.to_le()) }
+    }
+
+    /// The vector in this cell and the next.
+    #[inline(always)]
+    pub(crate) unsafe fn read_v128(self) -> V128 {
+        // SAFETY: as `read_le`; behind the last cell there is room for another (`new_global`, `new_instance`).
+        unsafe { self.0.cast::<V128>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    pub(crate) unsafe fn write_v128(self, v: V128) {
+        // SAFETY: as `read_v128`.
+        unsafe { self.0.cast::<V128>().write_unaligned(v) }
     }
 }
 

@@ -209,6 +209,22 @@ impl Vm {
         unsafe { self.global_ptr(global).write(bits.to_le()) }
     }
 
+    /// The 128 bits of a global of type v128.
+    pub fn global_get_v128(&self, global: GlobalAddr) -> u128 {
+        // SAFETY: I5, as above; behind each cell there is room for another.
+        u128::from_le_bytes(unsafe { self.global_ptr(global).cast::<[u8; 16]>().read() })
+    }
+
+    /// Sets the 128 bits of a global of type v128.
+    pub fn global_set_v128(&mut self, global: GlobalAddr, bits: u128) {
+        // SAFETY: I5, as above; behind each cell there is room for another.
+        unsafe {
+            self.global_ptr(global)
+                .cast::<[u8; 16]>()
+                .write(bits.to_le_bytes());
+        }
+    }
+
     // ---- functions and instances -----------------------------------------------------------------------------------
 
     /// Registers a host function of `params` and `results` slots whose type has the engine-wide identity `ty`.
@@ -249,19 +265,27 @@ impl Vm {
     pub fn new_instance(&mut self, init: InstanceInit) -> Result<InstAddr, StoreError> {
         let addr = next_addr(self.instances.len())?;
         let desc = init.module.desc();
-        let own = desc.own_globals;
+        // One cell more than there are: see `Cell64::read_v128`.
+        let cells = desc.own_global_cells().saturating_add(1);
         let globals_off = self
             .arena
-            .alloc(own.checked_mul(8).ok_or(StoreError::TooMany)?.max(16))?
+            .alloc(cells.checked_mul(8).ok_or(StoreError::TooMany)?.max(16))?
             .get();
         let mut globals = init.imported_globals.clone();
         let imported_globals = globals
             .iter()
             .map(|g| self.global_cells[g.0 as usize])
             .collect();
-        for k in 0..own {
+        let mut vectors = desc.own_vectors.iter().copied().peekable();
+        let mut cell = globals_off;
+        for k in 0..desc.own_globals {
             globals.push(GlobalAddr(next_addr(self.global_cells.len())?));
-            self.global_cells.push(globals_off + k * 8);
+            self.global_cells.push(cell);
+            cell += if vectors.next_if_eq(&k).is_some() {
+                16
+            } else {
+                8
+            };
         }
         let mut funcs = vec![0; desc.funcs.len()];
         for (slot, f) in funcs.iter_mut().zip(&init.imported_funcs) {

@@ -58,6 +58,7 @@ impl Rig {
             tables: 1,
             memories: 1,
             own_globals: 1,
+            own_vectors: vec![],
             ..ModuleDesc::default()
         };
         let module = CodeModule::new(space, desc, Box::new(Code(functions, vec![])));

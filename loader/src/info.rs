@@ -2,9 +2,10 @@
 
 use crate::types::{
     DataSegment, ElementSegment, Export, ExportKind, FuncType, GlobalDef, GlobalType, Import,
-    ImportType, MemoryType, SubType, TableDef, TableType,
+    ImportType, MemoryType, SubType, TableDef, TableType, ValType,
 };
 use core::ops::Range;
+use sheave_isa::FuncShape;
 
 /// The declarations of a module. Index spaces have imports first, as in the specification.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +14,10 @@ pub struct ModuleInfo {
     pub types: Vec<SubType>,
     /// Where each recursion group ends, in type indices; they follow each other.
     pub group_ends: Vec<u32>,
+    /// How many slots the parameters and results of each function type take, by type index.
+    pub shapes: Vec<FuncShape>,
+    /// Which of the globals that are defined here, counted from the first of them, are vectors.
+    pub vector_globals: Vec<u32>,
     /// Imports in the order of the module.
     pub imports: Vec<Import>,
     /// Exports in the order of the module.
@@ -52,6 +57,27 @@ pub struct ModuleInfo {
 }
 
 impl ModuleInfo {
+    /// Adds a type.
+    pub(crate) fn add_type(&mut self, ty: SubType) {
+        let (params, results) = ty.as_func().map_or((0, 0), FuncType::slots);
+        self.shapes.push(FuncShape { params, results });
+        self.types.push(ty);
+    }
+
+    /// Adds a global that is defined here.
+    pub(crate) fn add_global(&mut self, def: GlobalDef) {
+        if def.ty.content == ValType::V128 {
+            self.vector_globals.push(self.global_defs.len() as u32);
+        }
+        self.globals.push(def.ty);
+        self.global_defs.push(def);
+    }
+
+    /// The first cell of the `i`-th global that is defined here: a vector takes two.
+    #[inline]
+    pub(crate) fn global_cell(&self, i: u32) -> u32 {
+        i + self.vector_globals.partition_point(|vector| *vector < i) as u32
+    }
     /// Type of a function, imported or defined.
     #[must_use]
     #[inline]

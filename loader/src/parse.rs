@@ -138,7 +138,7 @@ impl Sections {
             Payload::TypeSection(reader) => {
                 for group in reader {
                     for ty in group?.into_types() {
-                        info.types.push(sub_type(&ty)?);
+                        info.add_type(sub_type(&ty)?);
                     }
                     info.group_ends.push(info.types.len() as u32);
                 }
@@ -176,8 +176,7 @@ impl Sections {
                 for global in reader {
                     let global = global?;
                     let ty = global_type(&global.ty)?;
-                    info.globals.push(ty);
-                    info.global_defs.push(GlobalDef {
+                    info.add_global(GlobalDef {
                         ty,
                         init: const_expr(&global.init_expr)?,
                     });
@@ -430,6 +429,7 @@ fn const_expr(expr: &wasmparser::ConstExpr<'_>) -> Result<ConstExpr> {
             Operator::I64Const { value } => ConstOp::I64Const(value),
             Operator::F32Const { value } => ConstOp::F32Const(value.bits()),
             Operator::F64Const { value } => ConstOp::F64Const(value.bits()),
+            Operator::V128Const { value } => ConstOp::V128Const(*value.bytes()),
             Operator::RefNull { hty } => ConstOp::RefNull(heap_type(hty)?),
             Operator::RefFunc { function_index } => ConstOp::RefFunc(function_index),
             Operator::GlobalGet { global_index } => ConstOp::GlobalGet(global_index),

@@ -130,6 +130,8 @@ pub enum ConstOp {
     F32Const(u32),
     /// `f64.const`, by bits
     F64Const(u64),
+    /// `v128.const`, by its bytes in memory
+    V128Const([u8; 16]),
     /// `ref.null`
     RefNull(HeapType),
     /// `ref.func`

@@ -27,6 +27,7 @@ fn units(o: &Operand) -> usize {
             "u16" | "i16" => 1,
             "i32" | "u32" | "f32" => 2,
             "i64" | "u64" | "f64" => 4,
+            "v128" => 8,
             t => panic!("immediate of type {t}"),
         },
         "in" | "out" | "inout" | "set" | "range" | "base" | "table" | "mem" => 1,
@@ -161,6 +162,7 @@ fn encoders(rows: &[Row], w: &mut String) {
         let (mut params, mut body) = (String::new(), format!("Op::{} as u16", camel(&r.name)));
         for o in &r.operands {
             let ty = match o.role.as_str() {
+                "imm" if o.ty == "v128" => "u128",
                 "imm" => o.ty.as_str(),
                 "in" | "out" | "inout" | "set" | "range" | "base" | "table" | "mem" => "u16",
                 "label" => "i32",

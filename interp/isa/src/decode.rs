@@ -57,7 +57,7 @@ impl<'a> Iterator for Instrs<'a> {
 }
 
 impl Instr<'_> {
-    /// The raw bits of an operand, zero-extended.
+    /// The raw bits of an operand, zero-extended; the low half of one of 128 bits.
     #[inline]
     pub fn raw(&self, operand: &Operand) -> u64 {
         read_operand(self.units, operand)
@@ -86,11 +86,11 @@ impl Instr<'_> {
     }
 }
 
-/// The raw bits of `operand` in an op's units, zero-extended.
+/// The raw bits of `operand` in an op's units, zero-extended; the low half of one of 128 bits.
 #[inline]
 pub fn read_operand(units: &[u16], operand: &Operand) -> u64 {
     let at = usize::from(operand.at);
-    (0..operand.units()).fold(0, |bits, i| bits | u64::from(units[at + i]) << (16 * i))
+    (0..operand.units().min(4)).fold(0, |bits, i| bits | u64::from(units[at + i]) << (16 * i))
 }
 
 /// The text of a function: one op a line, positions only where a branch leads.
@@ -134,6 +134,13 @@ impl core::fmt::Display for Instr<'_> {
                     Ty::F32 => write!(f, "{:?}", f32::from_bits(raw as u32))?,
                     Ty::F64 => write!(f, "{:?}", f64::from_bits(raw))?,
                     Ty::U16 | Ty::U32 | Ty::U64 => write!(f, "{raw}")?,
+                    Ty::V128 => {
+                        let at = usize::from(o.at);
+                        f.write_str("0x")?;
+                        for unit in self.units[at..at + o.units()].iter().rev() {
+                            write!(f, "{unit:04x}")?;
+                        }
+                    }
                 },
                 _ => write!(f, "{} {raw}", o.name)?,
             }

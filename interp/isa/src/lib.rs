@@ -90,7 +90,10 @@ pub enum Role {
 
 /// The Rust type that an operand is read or written as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "each is the Rust type of that name")]
+#[expect(
+    missing_docs,
+    reason = "all but the last are the Rust type of that name"
+)]
 pub enum Ty {
     I16,
     U16,
@@ -100,6 +103,8 @@ pub enum Ty {
     U64,
     F32,
     F64,
+    /// 16 bytes, in two consecutive slots: the low half in the lower one. Interpreted by lanes, all little-endian.
+    V128,
 }
 
 /// One operand of an op.
@@ -116,6 +121,14 @@ pub struct Operand {
 }
 
 impl Operand {
+    /// How many slots it names, if it names slots at all.
+    pub const fn slots(&self) -> u32 {
+        match self.ty {
+            Ty::V128 => 2,
+            _ => 1,
+        }
+    }
+
     /// Width in units.
     pub const fn units(&self) -> usize {
         match self.role {
@@ -123,6 +136,7 @@ impl Operand {
                 Ty::I16 | Ty::U16 => 1,
                 Ty::I32 | Ty::U32 | Ty::F32 => 2,
                 Ty::I64 | Ty::U64 | Ty::F64 => 4,
+                Ty::V128 => 8,
             },
             Role::Out
             | Role::In

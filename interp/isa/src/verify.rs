@@ -151,7 +151,7 @@ fn check_operands(
         };
         let counts = || module.counts();
         match o.role {
-            Role::Out | Role::In | Role::InOut | Role::Set => in_frame(raw, 1)?,
+            Role::Out | Role::In | Role::InOut | Role::Set => in_frame(raw, u64::from(o.slots()))?,
             Role::Range => {
                 // `ret_n` and tail calls also write the same number of slots from 0 up: no more than the frame holds.
                 let n = i.get("n").unwrap_or(0);
@@ -168,7 +168,13 @@ fn check_operands(
             Role::Type => callee = Some(module.ty(raw as u32).ok_or(VerifyErrorKind::BadIndex)?),
             Role::Table => below(counts()[0])?,
             Role::Mem => below(counts()[1])?,
-            Role::Global => below(counts()[2])?,
+            Role::Global => {
+                below(counts()[2])?;
+                if o.slots() == 2 {
+                    // A vector takes two cells.
+                    below(counts()[2] - 1)?;
+                }
+            }
             Role::GlobalImport => below(counts()[3])?,
             Role::Data => below(counts()[4])?,
             Role::Elem => below(counts()[5])?,
@@ -185,8 +191,10 @@ fn check_operands(
             None => {}
         }
     }
-    if matches!(i.op, Op::Ret1 | Op::RetImm) {
-        in_frame(0, 1)?;
+    match i.op {
+        Op::Ret1 | Op::RetImm => in_frame(0, 1)?,
+        Op::RetV128 => in_frame(0, 2)?,
+        _ => {}
     }
     // Two things need no check here: without a memory, memory 0 has length 0; `ref_func` checks its index on use.
     Ok(())

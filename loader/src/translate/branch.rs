@@ -76,7 +76,7 @@ impl Translator<'_> {
         let frame = &self.frames[target];
         let (n, dst) = (frame.arity(), frame.height);
         let src = self.height() - n;
-        if n == 1 && consume && src != dst {
+        if consume && src != dst && (n == 1 || self.is_one_vector(n)) {
             let entry = self.stack[src as usize];
             if self.is_last(entry, src) {
                 let slot = self.temp(dst);
@@ -251,6 +251,12 @@ impl Translator<'_> {
                         self.put(&mut [Op::Ret1 as u16, slot]);
                     }
                 }
+            }
+            2 if self.is_one_vector(2) => {
+                let at = self.height() - 2;
+                let entry = self.stack[at as usize];
+                let slot = self.slot(entry, at);
+                self.put(&mut [Op::RetV128 as u16, slot]);
             }
             _ => {
                 if consume {

@@ -13,7 +13,7 @@ pub(super) enum FrameKind {
     Else,
 }
 
-/// The values a block takes or gives.
+/// The values a block takes or gives. Everywhere else these are counted in slots.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Signature {
     Empty,
@@ -63,7 +63,7 @@ impl Frame {
         }
     }
 
-    /// How many values a branch to it carries.
+    /// How many slots a branch to it carries.
     pub(super) fn arity(&self) -> u32 {
         if self.kind == FrameKind::Loop {
             self.n_params
@@ -77,7 +77,11 @@ impl Translator<'_> {
     fn open(&mut self, kind: FrameKind, ty: BlockType) {
         let (signature, n_params, n_results) = match ty {
             BlockType::Empty => (Signature::Empty, 0, 0),
-            BlockType::Type(ty) => (Signature::Result(ty.into()), 0, 1),
+            BlockType::Type(ty) => {
+                let ty = Ty::from(ty);
+                let slots = if ty == Ty::V128 { 2 } else { 1 };
+                (Signature::Result(ty), 0, slots)
+            }
             BlockType::FuncType(index) => {
                 let (params, results) = self.shape(index);
                 (Signature::Type(index), params, results)
@@ -99,11 +103,12 @@ impl Translator<'_> {
         });
     }
 
-    /// Numbers of parameters and results of a type.
+    /// How many slots the parameters and results of a type take.
     pub(super) fn shape(&self, type_index: u32) -> (u32, u32) {
-        self.info.type_as_func(type_index).map_or((0, 0), |ty| {
-            (ty.params().len() as u32, ty.results().len() as u32)
-        })
+        self.info
+            .shapes
+            .get(type_index as usize)
+            .map_or((0, 0), |shape| (shape.params, shape.results))
     }
 
     pub(super) fn visit_block(&mut self, ty: BlockType) {
@@ -215,7 +220,7 @@ impl Translator<'_> {
         if let Signature::Type(index) = signature {
             let info = self.info;
             for ty in info.type_as_func(index).map_or(&[][..], |ty| ty.params()) {
-                self.push_temp(Ty::from(*ty));
+                self.push_value(Ty::from(*ty));
             }
         }
     }
@@ -223,7 +228,7 @@ impl Translator<'_> {
     fn push_results(&mut self, signature: Signature) {
         match signature {
             Signature::Empty => {}
-            Signature::Result(ty) => self.push_temp(ty),
+            Signature::Result(ty) => self.push_value(ty),
             Signature::Type(index) => self.push_type_results(index),
         }
     }
@@ -232,7 +237,7 @@ impl Translator<'_> {
     pub(super) fn push_type_results(&mut self, index: u32) {
         let info = self.info;
         for ty in info.type_as_func(index).map_or(&[][..], |ty| ty.results()) {
-            self.push_temp(Ty::from(*ty));
+            self.push_value(Ty::from(*ty));
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::error::{LoadError, LoadErrorKind};
 use core::ops::Range;
 use wasmparser::{
     BinaryReader, FrameKind, FrameStack, FuncToValidate, FuncValidator, FuncValidatorAllocations,
-    ValidatorResources, VisitOperator, WasmFeatures,
+    ValidatorResources, VisitOperator, VisitSimdOperator, WasmFeatures,
 };
 
 /// What is needed to validate functions of a module.
@@ -129,7 +129,7 @@ pub(crate) fn translate_validating<'t>(
     translator.read_locals(&mut reader, |offset, count, ty| {
         validator.define_locals(offset, count, ty)
     })?;
-    translator.begin_body();
+    translator.begin_body().map_err(|kind| body.error(kind))?;
     let mut both = Both {
         validator,
         translator,
@@ -139,12 +139,7 @@ pub(crate) fn translate_validating<'t>(
         let offset = reader.original_position();
         both.offset = offset;
         both.translator.offset = offset as u32;
-        let done = reader.visit_operator(&mut both).and_then(|done| done);
-        if let Err(error) = done {
-            // An operator of SIMD is only named as such by the validator itself.
-            validate(body, validation, allocations)?;
-            return Err(error.into());
-        }
+        reader.visit_operator(&mut both)??;
         if too_high(&both.validator) {
             return Err(LoadError::new(offset, LoadErrorKind::TooManySlots));
         }
@@ -169,7 +164,7 @@ pub(crate) fn translate_trusted<'t>(
     let mut reader = body.reader(features);
     translator.begin(body.type_index, record);
     translator.read_locals(&mut reader, |_, _, _| Ok(()))?;
-    translator.begin_body();
+    translator.begin_body().map_err(|kind| body.error(kind))?;
     let mut only = Only { translator };
     while !reader.eof() {
         only.translator.offset = reader.original_position() as u32;
@@ -218,6 +213,7 @@ macro_rules! translate {
     (@reference_types $($rest:tt)*) => { translate!(@mvp $($rest)*) };
     (@tail_call $($rest:tt)*) => { translate!(@mvp $($rest)*) };
     (@wide_arithmetic $($rest:tt)*) => { translate!(@mvp $($rest)*) };
+    (@simd $t:expr, visit_v128_const $arg:ident) => { translate!(@mvp $t, visit_v128_const $arg) };
     (@$other:ident $t:expr, $visit:ident $($arg:ident)*) => {{ $(let _ = $arg;)* }};
 }
 
@@ -242,6 +238,18 @@ macro_rules! define_both {
     };
 }
 
+macro_rules! define_both_vector {
+    ($(@$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {
+        $(
+            fn $visit(&mut self $($(, $arg: $argty)*)?) -> Self::Output {
+                self.validator.simd_visitor(self.offset).$visit($($($arg),*)?)?;
+                translate!(@$proposal self.translator, $visit $($($arg)*)?);
+                Ok(())
+            }
+        )*
+    };
+}
+
 macro_rules! define_only {
     ($(@$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {
         $(
@@ -255,10 +263,28 @@ macro_rules! define_only {
 
 impl<'a> VisitOperator<'a> for Both<'_, '_> {
     type Output = wasmparser::Result<()>;
+
+    fn simd_visitor(&mut self) -> Option<&mut dyn VisitSimdOperator<'a, Output = Self::Output>> {
+        Some(self)
+    }
+
     wasmparser::for_each_visit_operator!(define_both);
+}
+
+impl VisitSimdOperator<'_> for Both<'_, '_> {
+    wasmparser::for_each_visit_simd_operator!(define_both_vector);
 }
 
 impl<'a> VisitOperator<'a> for Only<'_, '_> {
     type Output = ();
+
+    fn simd_visitor(&mut self) -> Option<&mut dyn VisitSimdOperator<'a, Output = Self::Output>> {
+        Some(self)
+    }
+
     wasmparser::for_each_visit_operator!(define_only);
+}
+
+impl VisitSimdOperator<'_> for Only<'_, '_> {
+    wasmparser::for_each_visit_simd_operator!(define_only);
 }

@@ -12,7 +12,7 @@ pub(super) const FUEL: u8 = 2;
 pub(super) const RECORD: u8 = 4;
 
 /// More units than any op that writes one slot has.
-const MAX_UNITS: usize = 8;
+const MAX_UNITS: usize = 12;
 
 /// An op that was taken back.
 #[derive(Clone, Copy)]
@@ -207,6 +207,16 @@ impl Translator<'_> {
 
     // ---- copies and constants -------------------------------------------------------------------
 
+    /// Copies a value of this type.
+    #[inline]
+    pub(super) fn put_copy_of(&mut self, ty: Ty, dst: u16, src: u16) {
+        match ty {
+            Ty::V128 => self.put_vector_copy(dst, src),
+            Ty::Pad => {}
+            _ => self.put_copy(dst, src),
+        }
+    }
+
     /// Copies a slot; consecutive copies become one op.
     pub(super) fn put_copy(&mut self, dst: u16, src: u16) {
         if dst == src {
@@ -276,6 +286,8 @@ impl Translator<'_> {
         let bits = entry.bits;
         let low = bits as u32;
         match entry.ty {
+            Ty::Pad => {}
+            Ty::V128 => self.put_vector(dst, self.vectors[bits as usize]),
             Ty::I32 | Ty::Ref => self.put_value([Op::Const32 as u16, dst, lo(low), hi(low)]),
             Ty::F32 => self.put_value([Op::ConstF32 as u16, dst, lo(low), hi(low)]),
             Ty::I64 if bits as i64 == i64::from(bits as i32) => {

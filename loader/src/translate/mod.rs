@@ -12,7 +12,8 @@
 //! ```
 //!
 //! so that arguments of a call are already where the callee wants its parameters, and values that
-//! a branch carries only ever move down.
+//! a branch carries only ever move down. A vector takes two slots, and so two entries of the stack
+//! or two locals: everything here counts in slots but the operators of WebAssembly.
 //!
 //! Everything here takes time and memory linear in the size of the function, whatever it looks
 //! like; nothing recurses.
@@ -28,6 +29,7 @@ mod memory;
 mod memory64;
 mod ops;
 mod repeat;
+mod simd;
 mod stack;
 mod visit;
 mod wide;
@@ -56,6 +58,10 @@ enum Ty {
     I64,
     F32,
     F64,
+    /// The lower half of a vector.
+    V128,
+    /// The upper half of the vector below: moved, copied and named with it, never alone.
+    Pad,
     Ref,
 }
 
@@ -67,7 +73,8 @@ impl From<ValType> for Ty {
             ValType::I64 => Self::I64,
             ValType::F32 => Self::F32,
             ValType::F64 => Self::F64,
-            ValType::V128 | ValType::Ref(_) => Self::Ref,
+            ValType::V128 => Self::V128,
+            ValType::Ref(_) => Self::Ref,
         }
     }
 }
@@ -80,7 +87,8 @@ impl From<wasmparser::ValType> for Ty {
             wasmparser::ValType::I64 => Self::I64,
             wasmparser::ValType::F32 => Self::F32,
             wasmparser::ValType::F64 => Self::F64,
-            wasmparser::ValType::V128 | wasmparser::ValType::Ref(_) => Self::Ref,
+            wasmparser::ValType::V128 => Self::V128,
+            wasmparser::ValType::Ref(_) => Self::Ref,
         }
     }
 }
@@ -132,6 +140,12 @@ pub(crate) struct Translator<'m> {
     n_params: u32,
     n_locals: u32,
     local_types: Vec<Ty>,
+    /// Whether a local is a vector: only then locals and their slots have different numbers.
+    has_vectors: bool,
+    /// The slot of each local, if so.
+    local_slots: Vec<u32>,
+    /// The constants of type v128 on the stack; entries name them.
+    vectors: Vec<u128>,
     /// For each local its topmost entry on the stack, plus one. All 0 between functions.
     local_entry: Vec<u32>,
     /// Whether each local was written on all paths to here. All false between functions.
@@ -195,6 +209,9 @@ impl<'m> Translator<'m> {
             n_params: 0,
             n_locals: 0,
             local_types: Vec::new(),
+            has_vectors: false,
+            local_slots: Vec::new(),
+            vectors: Vec::new(),
             local_entry: Vec::new(),
             initialised: Vec::new(),
             init_log: Vec::new(),
@@ -237,13 +254,20 @@ impl<'m> Translator<'m> {
 
         let info = self.info;
         let ty = info.type_as_func(type_index);
-        let (params, results) = ty.map_or((&[][..], &[][..]), |ty| (ty.params(), ty.results()));
+        let params = ty.map_or(&[][..], |ty| ty.params());
+        let (n_params, n_results) = self.shape(type_index);
         self.local_types.clear();
-        self.local_types
-            .extend(params.iter().map(|ty| Ty::from(*ty)));
-        self.n_params = params.len() as u32;
-        self.n_locals = self.n_params;
-        self.n_results = results.len() as u32;
+        self.has_vectors = n_params as usize > params.len();
+        if self.has_vectors {
+            self.declare_vectors(params);
+        } else {
+            self.local_types
+                .extend(params.iter().map(|ty| Ty::from(*ty)));
+        }
+        self.vectors.clear();
+        self.n_params = n_params;
+        self.n_locals = n_params;
+        self.n_results = n_results;
         self.frames
             .push(Frame::function(type_index, self.n_results));
     }
@@ -251,6 +275,10 @@ impl<'m> Translator<'m> {
     /// Declares `count` locals.
     fn locals(&mut self, count: u32, ty: wasmparser::ValType) {
         let first = self.n_locals;
+        if self.has_vectors || ty == wasmparser::ValType::V128 {
+            self.vector_locals(count, ty.into());
+            return;
+        }
         self.n_locals = first.saturating_add(count);
         if self.n_locals > MAX_SLOTS {
             self.failed = Some(LoadErrorKind::TooManySlots);
@@ -266,7 +294,10 @@ impl<'m> Translator<'m> {
     }
 
     /// Ends the declarations; operators follow.
-    fn begin_body(&mut self) {
+    fn begin_body(&mut self) -> Result<(), LoadErrorKind> {
+        if let Some(kind) = self.failed.take() {
+            return Err(kind);
+        }
         let n = self.n_locals as usize;
         if self.local_entry.len() < n {
             self.local_entry.resize(n, 0);
@@ -278,6 +309,7 @@ impl<'m> Translator<'m> {
         if self.options.interruption {
             self.put(&mut [Op::Check as u16]);
         }
+        Ok(())
     }
 
     /// Ends the function after its last `end`.

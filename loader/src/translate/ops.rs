@@ -26,6 +26,10 @@ impl Translator<'_> {
     #[inline]
     pub(super) fn visit_local_get(&mut self, x: u32) {
         if self.reachable {
+            if self.has_vectors {
+                self.get_local_among_vectors(x);
+                return;
+            }
             self.reads_local(x);
             self.push_local(x);
         }
@@ -33,7 +37,8 @@ impl Translator<'_> {
 
     pub(super) fn visit_local_set(&mut self, x: u32) {
         if self.reachable {
-            let (entry, at) = self.pop();
+            let x = self.local_slot(x);
+            let (entry, at) = self.pop_value();
             self.set_local(x, entry, at);
             self.two_increments();
         }
@@ -43,13 +48,17 @@ impl Translator<'_> {
         if !self.reachable {
             return;
         }
-        let (entry, at) = self.pop();
+        let x = self.local_slot(x);
+        let (entry, at) = self.pop_value();
         let in_temp = entry.kind == Kind::Temp && !self.is_last(entry, at);
         self.set_local(x, entry, at);
         if in_temp || entry.is_const() {
             self.push(entry);
         } else {
             self.push_local(x);
+        }
+        if entry.ty == Ty::V128 {
+            self.push_temp(Ty::Pad);
         }
     }
 
@@ -81,26 +90,33 @@ impl Translator<'_> {
             return;
         }
         let dst = self.temp(self.height());
+        let ty = self.global_type(index);
         let imported = self.info.n_imported_globals;
-        let (op, i) = match index.checked_sub(imported) {
-            Some(i) => (Op::GlobalGet, i),
-            None => (Op::GlobalGetImport, index),
+        let (op, i) = match (index.checked_sub(imported), ty) {
+            (Some(i), Ty::V128) => (Op::GlobalGetV128, self.info.global_cell(i)),
+            (Some(i), _) => (Op::GlobalGet, self.info.global_cell(i)),
+            (None, Ty::V128) => (Op::GlobalGetImportV128, index),
+            (None, _) => (Op::GlobalGetImport, index),
         };
         self.put_value([op as u16, dst, lo(i), hi(i)]);
-        let ty = self
-            .info
+        self.push_value(ty);
+    }
+
+    fn global_type(&self, index: u32) -> Ty {
+        self.info
             .globals
             .get(index as usize)
-            .map_or(Ty::I32, |g| g.content.into());
-        self.push_temp(ty);
+            .map_or(Ty::I32, |g| g.content.into())
     }
 
     pub(super) fn visit_global_set(&mut self, index: u32) {
         if !self.reachable {
             return;
         }
-        let (entry, at) = self.pop();
-        let own = index.checked_sub(self.info.n_imported_globals);
+        let (entry, at) = self.pop_value();
+        let own = index
+            .checked_sub(self.info.n_imported_globals)
+            .map(|i| self.info.global_cell(i));
         if let Some(i) = own {
             if self.global_add(entry, at, i) {
                 return;
@@ -112,9 +128,11 @@ impl Translator<'_> {
             }
         }
         let src = self.slot(entry, at);
-        let (op, i) = match own {
-            Some(i) => (Op::GlobalSet, i),
-            None => (Op::GlobalSetImport, index),
+        let (op, i) = match (own, entry.ty) {
+            (Some(i), Ty::V128) => (Op::GlobalSetV128, i),
+            (Some(i), _) => (Op::GlobalSet, i),
+            (None, Ty::V128) => (Op::GlobalSetImportV128, index),
+            (None, _) => (Op::GlobalSetImport, index),
         };
         self.put(&mut [op as u16, src, lo(i), hi(i)]);
     }
@@ -153,7 +171,7 @@ impl Translator<'_> {
         if !self.reachable {
             return;
         }
-        let (entry, at) = self.pop();
+        let (entry, at) = self.pop_value();
         if let Some(op) = self.last_op_of(entry, at)
             && OPS[op as usize].kind == sheave_isa::Kind::Value
         {
@@ -166,11 +184,11 @@ impl Translator<'_> {
             return;
         }
         let (mut cond, cond_at) = self.pop();
-        let (mut b, mut b_at) = self.pop();
-        let (mut a, mut a_at) = self.pop();
+        let (mut b, mut b_at) = self.pop_value();
+        let (mut a, mut a_at) = self.pop_value();
         let dst = self.temp(a_at);
         let ty = a.ty;
-        if self.select_on_comparison(dst, (cond, cond_at), (a, a_at), (b, b_at)) {
+        if ty != Ty::V128 && self.select_on_comparison(dst, (cond, cond_at), (a, a_at), (b, b_at)) {
             self.push_temp(ty);
             return;
         }
@@ -192,10 +210,11 @@ impl Translator<'_> {
         let op = match ty {
             Ty::F32 => Op::SelectF32,
             Ty::F64 => Op::SelectF64,
-            Ty::I32 | Ty::I64 | Ty::Ref => Op::Select,
+            Ty::V128 => Op::SelectV128,
+            Ty::I32 | Ty::I64 | Ty::Pad | Ty::Ref => Op::Select,
         };
         self.put_value([op as u16, dst, a, b, cond]);
-        self.push_temp(ty);
+        self.push_value(ty);
     }
 
     /// A `select` whose condition the last op compared.

@@ -10,7 +10,7 @@ pub(super) enum Kind {
     Temp,
     /// What local `x` holds now. `bits` is the next lower entry of the same local, plus one.
     Local,
-    /// The constant `bits`.
+    /// The constant `bits`; of a vector, its place among the function's `vectors`.
     Const,
 }
 
@@ -138,9 +138,9 @@ impl Translator<'_> {
         match entry.kind {
             Kind::Temp => {
                 let src = self.temp(height);
-                self.put_copy(dst, src);
+                self.put_copy_of(entry.ty, dst, src);
             }
-            Kind::Local => self.put_copy(dst, entry.x as u16),
+            Kind::Local => self.put_copy_of(entry.ty, dst, entry.x as u16),
             Kind::Const => self.put_const(dst, entry),
         }
     }
@@ -194,7 +194,7 @@ impl Translator<'_> {
             let entry = self.stack[at];
             if entry.kind == Kind::Local {
                 let slot = self.temp(at as u32);
-                self.put_copy(slot, entry.x as u16);
+                self.put_copy_of(entry.ty, slot, entry.x as u16);
                 self.stack[at].kind = Kind::Temp;
                 self.local_entry[entry.x as usize] = 0;
             }
@@ -211,8 +211,9 @@ impl Translator<'_> {
             next = entry.bits as u32;
             entry.kind = Kind::Temp;
             self.lazy_locals -= 1;
+            let ty = entry.ty;
             let slot = self.temp(at);
-            self.put_copy(slot, x as u16);
+            self.put_copy_of(ty, slot, x as u16);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Script values: arguments made from them, results matched against them.
 
 use sheave::{ExternRef, Store, Val};
-use wast::core::{AbstractHeapType, HeapType, NanPattern, WastArgCore, WastRetCore};
+use wast::core::{AbstractHeapType, HeapType, NanPattern, V128Pattern, WastArgCore, WastRetCore};
 use wast::token::{F32, F64};
 use wast::{WastArg, WastRet};
 
@@ -23,7 +23,8 @@ pub(crate) fn argument(store: &mut Store<()>, arg: &WastArg<'_>) -> Result<Val, 
         WastArgCore::RefExtern(n) => {
             Val::ExternRef(Some(ExternRef::new(store, *n).map_err(|e| e.to_string())?))
         }
-        WastArgCore::V128(_) | WastArgCore::RefHost(_) => {
+        WastArgCore::V128(x) => Val::V128(u128::from_le_bytes(x.to_le_bytes()).into()),
+        WastArgCore::RefHost(_) => {
             return Err(format!("the argument {arg:?} is not supported"));
         }
     })
@@ -65,6 +66,7 @@ fn matches(store: &Store<()>, actual: &Val, expected: &WastRetCore<'_>) -> Resul
         (WastRetCore::I64(want), Val::I64(got)) => want == got,
         (WastRetCore::F32(want), Val::F32(got)) => matches_f32(*got, want),
         (WastRetCore::F64(want), Val::F64(got)) => matches_f64(*got, want),
+        (WastRetCore::V128(want), Val::V128(got)) => matches_v128(got.as_u128(), want),
         (WastRetCore::RefNull(None), Val::FuncRef(None) | Val::ExternRef(None)) => true,
         (WastRetCore::RefNull(Some(heap)), Val::FuncRef(None)) => matches!(
             abstract_heap_type(heap),
@@ -104,6 +106,30 @@ fn matches_f64(got: u64, want: &NanPattern<F64>) -> bool {
     }
 }
 
+/// Lane by lane, as each kind of pattern has them.
+fn matches_v128(got: u128, want: &V128Pattern) -> bool {
+    let bytes = got.to_le_bytes();
+    match want {
+        V128Pattern::I8x16(want) => lanes(bytes, i8::from_le_bytes) == *want,
+        V128Pattern::I16x8(want) => lanes(bytes, i16::from_le_bytes) == *want,
+        V128Pattern::I32x4(want) => lanes(bytes, i32::from_le_bytes) == *want,
+        V128Pattern::I64x2(want) => lanes(bytes, i64::from_le_bytes) == *want,
+        V128Pattern::F32x4(want) => lanes::<_, 4, 4>(bytes, u32::from_le_bytes)
+            .into_iter()
+            .zip(want)
+            .all(|(got, want)| matches_f32(got, want)),
+        V128Pattern::F64x2(want) => lanes::<_, 8, 2>(bytes, u64::from_le_bytes)
+            .into_iter()
+            .zip(want)
+            .all(|(got, want)| matches_f64(got, want)),
+    }
+}
+
+/// The `N` lanes of `W` bytes.
+fn lanes<T, const W: usize, const N: usize>(bytes: [u8; 16], lane: fn([u8; W]) -> T) -> [T; N] {
+    core::array::from_fn(|i| lane(core::array::from_fn(|k| bytes[i * W + k])))
+}
+
 fn abstract_heap_type(heap: &HeapType<'_>) -> Option<AbstractHeapType> {
     match heap {
         HeapType::Abstract { ty, .. } => Some(*ty),
@@ -117,6 +143,7 @@ fn show(value: &Val) -> String {
         Val::I64(x) => format!("i64 {x} ({x:#x})"),
         Val::F32(bits) => format!("f32 {} ({bits:#010x})", f32::from_bits(*bits)),
         Val::F64(bits) => format!("f64 {} ({bits:#018x})", f64::from_bits(*bits)),
+        Val::V128(bits) => format!("v128 {bits}"),
         Val::FuncRef(None) => "a null funcref".into(),
         Val::FuncRef(Some(_)) => "a funcref".into(),
         Val::ExternRef(None) => "a null externref".into(),
