@@ -376,6 +376,35 @@ fn words(f: For, op: &OpDef, effect: &str, cold: &mut String) -> String {
                     enter(f, size, &slow)
                 )
             }
+            "call_ref" => {
+                let slow = f.out_of_line(
+                    op.name,
+                    &format!("slow::call_ref(vm, ip.add({size}))"),
+                    cold,
+                );
+                format!(
+                    "let base = {}; let Some(cell) = callee_of_ref(vm, {}, {}) else {{ {slow} }}; {}",
+                    arg(2),
+                    arg(0),
+                    arg(1),
+                    enter(f, size, &slow)
+                )
+            }
+            "return_call_ref" => {
+                let slow = f.out_of_line(
+                    op.name,
+                    &format!("slow::return_call_ref(vm, ip.add({size}))"),
+                    cold,
+                );
+                format!(
+                    "let Some(cell) = callee_of_ref(vm, {}, {}) else {{ {slow} }}; if !fits(fp, csp, cell) {{ {slow} }} move_slots(fp, 0, {}, {}); {}",
+                    arg(0),
+                    arg(1),
+                    arg(2),
+                    arg(3),
+                    f.dispatch("(*vm).code_base.add(cell as u32 as usize)")
+                )
+            }
             "return_call" => {
                 let slow = f.out_of_line(
                     op.name,

@@ -14,9 +14,9 @@ fn features(folder: &str) -> &'static str {
     match folder {
         "wasm-v1" | "sign-extension-ops" | "nontrapping-float-to-int-conversions" => "mvp",
         "memory64" => "memory64",
-        "wasm-v2" | "bulk-memory" | "multi-value" | "mutable-global" | "reference-types"
-        | "threads" => "",
-        "function-references" => "extended-const,tail-call",
+        "bulk-memory" => "function-references",
+        "wasm-v2" | "multi-value" | "mutable-global" | "reference-types" | "threads" => "",
+        "function-references" => "extended-const,tail-call,function-references",
         _ => "all",
     }
 }

@@ -70,6 +70,8 @@ impl Config {
         wasm_multi_memory = MULTI_MEMORY;
         /// Arithmetic in constant expressions. On by default.
         wasm_extended_const = EXTENDED_CONST;
+        /// References to functions of a certain type, `call_ref`, references that are never null. On by default.
+        wasm_function_references = FUNCTION_REFERENCES;
         /// Sign-extension operators. On by default.
         wasm_sign_extension = SIGN_EXTENSION;
         /// Saturating conversions. On by default.

@@ -137,7 +137,14 @@ pub(crate) fn instantiate<T: 'static>(
     }
     for (want, have) in wanted.zip(imports) {
         store.opaque.check(have.store());
-        matching::check(want.module, want.name, &want.ty, &have.ty_in(&store.opaque))?;
+        let have = have.ty_in(&store.opaque);
+        matching::check(
+            module.engine().types(),
+            want.module,
+            want.name,
+            &want.ty,
+            &have,
+        )?;
     }
     store.limit_count(store.opaque.instances.len(), "instance", |l| l.instances())?;
 

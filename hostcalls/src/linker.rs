@@ -450,7 +450,13 @@ impl<T: 'static> Linker<T> {
                     // What can grow is checked when it is given to an instance: its size now may be another then.
                     if let (ExternType::Func(_) | ExternType::Global(_), ty) = (&import.ty, d.ty())
                     {
-                        matching::check(import.module, import.name, &import.ty, &ty)?;
+                        matching::check(
+                            module.engine().types(),
+                            import.module,
+                            import.name,
+                            &import.ty,
+                            &ty,
+                        )?;
                     }
                     found.push(d.clone());
                 }

@@ -2,8 +2,10 @@
 
 use anyhow::bail;
 
+use sheave_types::TypeRegistry;
+
 use crate::Result;
-use crate::types::ExternType;
+use crate::types::{ExternType, GlobalType};
 
 fn limits(want_min: u64, want_max: Option<u64>, min: u64, max: Option<u64>) -> bool {
     min >= want_min
@@ -14,17 +16,33 @@ fn limits(want_min: u64, want_max: Option<u64>, min: u64, max: Option<u64>) -> b
         }
 }
 
+/// Whether a global can stand where another is wanted: one that can be changed only if the types are the same.
+fn global_matches(types: &TypeRegistry, want: &GlobalType, have: &GlobalType) -> bool {
+    want == have
+        || (!want.0.mutable
+            && !have.0.mutable
+            && types.val_type_matches(*have.content(), *want.content()))
+}
+
 /// Checks an import `module::name` that is to have the type `want`.
 ///
 /// # Errors
 /// With what is wrong.
-pub(crate) fn check(module: &str, name: &str, want: &ExternType, have: &ExternType) -> Result<()> {
+pub(crate) fn check(
+    types: &TypeRegistry,
+    module: &str,
+    name: &str,
+    want: &ExternType,
+    have: &ExternType,
+) -> Result<()> {
     let why = match (want, have) {
-        (ExternType::Func(w), ExternType::Func(h)) if w == h => return Ok(()),
+        (ExternType::Func(w), ExternType::Func(h)) if h.matches(w) => return Ok(()),
         (ExternType::Func(w), ExternType::Func(h)) => {
             format!("expected type `{w}`, found type `{h}`")
         }
-        (ExternType::Global(w), ExternType::Global(h)) if w == h => return Ok(()),
+        (ExternType::Global(w), ExternType::Global(h)) if global_matches(types, w, h) => {
+            return Ok(());
+        }
         (ExternType::Global(w), ExternType::Global(h)) => {
             if w.mutability() != h.mutability() {
                 let name = |m| {

@@ -376,7 +376,17 @@ pub(crate) unsafe fn callee_in_table0(vm: *mut Vm, index: u64, ty: u32, table: u
         if table != 0 || index >= (*vm).table0_len {
             return None;
         }
-        let f = u32::from_le((*vm).table0.add(index as usize).read()).wrapping_sub(1);
+        let f = u32::from_le((*vm).table0.add(index as usize).read());
+        callee_of_ref(vm, f, ty)
+    }
+}
+
+/// As `callee_in_table0`, of the function that a reference leads to.
+#[inline(always)]
+pub(crate) unsafe fn callee_of_ref(vm: *mut Vm, reference: u32, ty: u32) -> Option<u64> {
+    // SAFETY: I5 for the cached pointers; the index is checked against the length first.
+    unsafe {
+        let f = reference.wrapping_sub(1);
         if f as usize >= (*vm).funcs_len {
             return None;
         }

@@ -5,6 +5,7 @@
 
 use super::control::FrameKind;
 use super::emit::{MARK, RECORD, Taken, hi, lo};
+use super::ops::Popped;
 use super::stack::{Entry, Kind};
 use super::{NONE, Translator};
 use sheave_isa::Op;
@@ -127,41 +128,81 @@ impl Translator<'_> {
         }
         let (cond, at) = self.pop();
         let target = self.target(depth);
-        let n = self.frames[target].arity();
-        // Many values are settled once, so that the next such branch has little to do.
-        if (n > 4 || (n > 1 && target == 0)) && self.is_top_unsettled(n) {
-            let made = self.set_aside(cond, at);
-            self.settle_top(n);
-            self.bring_back(made);
-        }
+        self.settle_for(target, Some((cond, at)));
         if target != 0 && self.is_carried(target) {
             let pos = self.branch_if(cond, at, false, NONE);
-            self.aim(pos, self.asm.pos() - 2, target);
-            self.conditional = (pos, target);
-            // The first op of a loop may be tested again at its end.
-            if target < self.last_loop
-                && let Some(frame) = self.frames.get_mut(self.last_loop)
-                && frame.kind == FrameKind::Loop
-                && frame.start == pos
-            {
-                frame.exit = target as u32;
-            }
+            self.branched(pos, target);
         } else {
             let over = self.branch_if(cond, at, true, NONE);
-            if target == 0 {
-                self.put_return(false);
-            } else if n > 4 {
-                let src = self.height() - n;
-                let dst = self.frames[target].height;
-                self.put_move(self.temp(dst), self.temp(src), n);
-                self.jump(target);
-            } else {
-                self.carry(target, false);
-                self.jump(target);
-            }
+            self.leave(target);
             self.place(over);
         }
         self.begin_fuel_block();
+    }
+
+    /// Branches to a block by `branch`, or around the way there by `not`, its opposite. Both have
+    /// these operands before their displacement.
+    pub(super) fn branch_on(&mut self, target: usize, branch: Op, not: Op, operands: &[u16]) {
+        if target != 0 && self.is_carried(target) {
+            let pos = self.put_branch(branch, operands);
+            self.branched(pos, target);
+        } else {
+            let over = self.put_branch(not, operands);
+            self.leave(target);
+            self.place(over);
+        }
+        self.begin_fuel_block();
+    }
+
+    /// Writes a branch whose displacement is left to be filled in, at the end of a list.
+    fn put_branch(&mut self, op: Op, operands: &[u16]) -> u32 {
+        let mut units = [0; 8];
+        let end = operands.len() + 3;
+        units[0] = op as u16;
+        units[1..end - 2].copy_from_slice(operands);
+        units[end - 2..end].copy_from_slice(&[lo(NONE), hi(NONE)]);
+        self.put_slice(&mut units[..end])
+    }
+
+    /// Makes the conditional branch that was just written lead to a block.
+    fn branched(&mut self, pos: u32, target: usize) {
+        self.aim(pos, self.asm.pos() - 2, target);
+        self.conditional = (pos, target);
+        // The first op of a loop may be tested again at its end.
+        if target < self.last_loop
+            && let Some(frame) = self.frames.get_mut(self.last_loop)
+            && frame.kind == FrameKind::Loop
+            && frame.start == pos
+        {
+            frame.exit = target as u32;
+        }
+    }
+
+    /// Many values that conditional branches carry are settled once, so that the next such branch
+    /// has little to do; before what made the condition, which was popped.
+    pub(super) fn settle_for(&mut self, target: usize, cond: Option<Popped>) {
+        let n = self.frames[target].arity();
+        if (n > 4 || (n > 1 && target == 0)) && self.is_top_unsettled(n) {
+            let made = cond.and_then(|(cond, at)| self.set_aside(cond, at));
+            self.settle_top(n);
+            self.bring_back(made);
+        }
+    }
+
+    /// Goes to a block with its values, which stay on the stack for whoever does not.
+    fn leave(&mut self, target: usize) {
+        let n = self.frames[target].arity();
+        if target == 0 {
+            self.put_return(false);
+        } else if n > 4 {
+            let src = self.height() - n;
+            let dst = self.frames[target].height;
+            self.put_move(self.temp(dst), self.temp(src), n);
+            self.jump(target);
+        } else {
+            self.carry(target, false);
+            self.jump(target);
+        }
     }
 
     pub(super) fn visit_br_table(&mut self, table: BrTable<'_>) {

@@ -69,7 +69,7 @@ impl Translator<'_> {
 
     /// Puts the arguments for a function of this type in place, takes them from the stack, and
     /// gives the slot of the first.
-    fn arguments(&mut self, ty: u32) -> u16 {
+    pub(super) fn arguments(&mut self, ty: u32) -> u16 {
         let n = self.shape(ty).0;
         self.settle_top(n);
         let first = self.height() - n;

@@ -28,6 +28,7 @@ mod fuse;
 mod memory;
 mod memory64;
 mod ops;
+mod refs;
 mod repeat;
 mod simd;
 mod stack;

@@ -77,7 +77,11 @@ fn errors_have_offsets_and_names() {
     assert!(matches!(&invalid.kind, LoadErrorKind::Invalid { message }
         if message.contains("type mismatch")));
 
-    let feature = |source: &str| match error(source).kind {
+    let options = Options {
+        features: WasmFeatures::WASM2 - WasmFeatures::SIMD,
+        ..Options::default()
+    };
+    let feature = |source: &str| match Module::new(wat(source), &options).unwrap_err().kind {
         LoadErrorKind::Feature { feature, .. } => feature,
         kind => panic!("{kind:?}"),
     };

@@ -46,6 +46,11 @@ const FEATURES: &[Feature] = &[
         switch: Config::wasm_memory64,
     },
     Feature {
+        name: "function-references",
+        in_wasm2: false,
+        switch: Config::wasm_function_references,
+    },
+    Feature {
         name: "multi-memory",
         in_wasm2: false,
         switch: Config::wasm_multi_memory,
