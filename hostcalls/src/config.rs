@@ -1,7 +1,7 @@
 //! How an engine is made.
 
 use sheave_interp::{ArenaConfig, Backend, Executor};
-use sheave_loader::{Options, SUPPORTED_FEATURES, WasmFeatures};
+use sheave_loader::{FEATURES, Feature, Options, WasmFeatures};
 
 /// Settings of an [`Engine`](crate::Engine), under Wasmtime's names where Wasmtime has them.
 ///
@@ -29,18 +29,24 @@ impl Default for Config {
     }
 }
 
-macro_rules! features {
-    ($($(#[$doc:meta])* $name:ident = $flag:ident;)*) => { $(
-        $(#[$doc])*
-        pub fn $name(&mut self, enable: bool) -> &mut Config {
-            self.options.features.set(WasmFeatures::$flag, enable);
-            self
-        }
-    )* };
+macro_rules! switches {
+    ($($(#[doc = $doc:literal])+ $name:literal $switch:ident $flag:ident $origin:ident $on:literal $(= $why:literal)?;)*) => {
+        /// Switches for features of WebAssembly; `docs/features.md` says which are on by default.
+        impl Config { $(
+            $(#[doc = $doc])+
+            $(#[doc = concat!("\n\nNot there yet: ", $why, ".")])?
+            pub fn $switch(&mut self, enable: bool) -> &mut Config {
+                self.options.features.set(WasmFeatures::$flag, enable);
+                self
+            }
+        )* }
+    };
 }
 
+sheave_loader::for_each_feature!(switches);
+
 impl Config {
-    /// Every feature on that this version has; translation on demand; no fuel, no interruption.
+    /// The features of WebAssembly 3.0 on; translation on demand; no fuel, no interruption.
     pub fn new() -> Config {
         Config {
             options: Options::default(),
@@ -57,40 +63,26 @@ impl Config {
         }
     }
 
-    features! {
-        /// `memory.copy`, `memory.fill`, passive segments. On by default.
-        wasm_bulk_memory = BULK_MEMORY;
-        /// Blocks and functions with several results. On by default.
-        wasm_multi_value = MULTI_VALUE;
-        /// `externref`, several tables, table operations. On by default.
-        wasm_reference_types = REFERENCE_TYPES;
-        /// `return_call` and its kin. On by default.
-        wasm_tail_call = TAIL_CALL;
-        /// Several memories in a module. On by default.
-        wasm_multi_memory = MULTI_MEMORY;
-        /// Arithmetic in constant expressions. On by default.
-        wasm_extended_const = EXTENDED_CONST;
-        /// References to functions of a certain type, `call_ref`, references that are never null. On by default.
-        wasm_function_references = FUNCTION_REFERENCES;
-        /// Sign-extension operators. On by default.
-        wasm_sign_extension = SIGN_EXTENSION;
-        /// Saturating conversions. On by default.
-        wasm_saturating_float_to_int = SATURATING_FLOAT_TO_INT;
-        /// Import and export of mutable globals. On by default.
-        wasm_mutable_global = MUTABLE_GLOBAL;
-        /// Memories and tables with 64-bit addresses and indices. On by default.
-        wasm_memory64 = MEMORY64;
-        /// Memories with pages of one byte. Off by default.
-        wasm_custom_page_sizes = CUSTOM_PAGE_SIZES;
-        /// Addition, subtraction and multiplication of 128-bit integers. Off by default.
-        wasm_wide_arithmetic = WIDE_ARITHMETIC;
+    /// Every feature that can be switched, whether this version has it or not.
+    pub fn features() -> &'static [Feature] {
+        FEATURES
+    }
+
+    /// Switches a feature, as the method that is named in [`Feature::switch`] does.
+    pub fn feature(&mut self, feature: &Feature, enable: bool) -> &mut Config {
+        self.options.features.set(feature.flag, enable);
+        self
     }
 
     /// Whether this version can run modules that use `feature`, named as in `--features` of the command-line tool.
     pub fn supports(feature: &str) -> bool {
-        sheave_loader::FEATURE_NAMES
-            .iter()
-            .any(|(name, flag)| *name == feature && SUPPORTED_FEATURES.contains(*flag))
+        Feature::find(feature).is_some_and(Feature::is_supported)
+    }
+
+    /// The first feature that is on and that this version does not have.
+    pub(crate) fn missing(&self) -> Option<&'static Feature> {
+        let mut missing = FEATURES.iter().filter(|f| !f.is_supported());
+        missing.find(|f| self.options.features.contains(f.flag))
     }
 
     /// Counts fuel: one unit for each operator of a basic block, taken when the block is entered. The count is the

@@ -25,8 +25,12 @@ impl Engine {
     /// An engine with these settings.
     ///
     /// # Errors
-    /// If there is no address space for its code.
+    /// If there is no address space for its code, or a feature was switched on that this version does not have.
     pub fn new(config: &Config) -> Result<Engine> {
+        if let Some(missing) = config.missing() {
+            let why = missing.missing.unwrap_or_default();
+            anyhow::bail!("the feature {} is not supported: {why}", missing.name);
+        }
         let space = CodeSpace::new(config.executor, config.code_bytes)
             .or_else(|_| CodeSpace::new(config.executor, config.code_bytes / 16))?;
         Ok(Engine(Arc::new(Inner {

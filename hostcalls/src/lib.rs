@@ -52,7 +52,7 @@ pub use linker::{Linker, UnknownImportError};
 pub use memory::{Memory, MemoryAccessError};
 pub use module::Module;
 pub use sheave_interp::{Backend, Executor, Trap};
-pub use sheave_loader::{LoadError, LoadErrorKind};
+pub use sheave_loader::{Feature, FeatureOrigin, LoadError, LoadErrorKind};
 pub use store::{AsContext, AsContextMut, Caller, Store, StoreContext, StoreContextMut};
 pub use table::Table;
 pub use typed::{TypedFunc, WasmParams, WasmResults, WasmTy};

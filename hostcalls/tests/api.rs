@@ -3,6 +3,7 @@
 mod api {
     mod calls;
     mod failures;
+    mod features;
     mod interruption;
     mod limits;
     mod linking;

@@ -103,8 +103,8 @@ impl From<wasmparser::Error> for LoadError {
     fn from(error: wasmparser::Error) -> Self {
         let feature = error
             .missing_wasm_feature()
-            .and_then(crate::options::feature_name)
-            .or_else(|| crate::options::feature_in_message(error.message()));
+            .and_then(crate::features::feature_name)
+            .or_else(|| crate::features::feature_in_message(error.message()));
         let message = error.message().into();
         let kind = match feature {
             Some(feature) => LoadErrorKind::Feature { feature, message },

@@ -4,6 +4,7 @@
 //! gives the bytecode of each function on demand. It knows nothing about running it.
 
 mod error;
+mod features;
 mod functions;
 mod image;
 mod info;
@@ -15,10 +16,11 @@ mod translate;
 mod types;
 
 pub use error::{ImageErrorKind, ImagePart, LoadError, LoadErrorKind};
+pub use features::{DEFAULT_FEATURES, FEATURES, Feature, FeatureOrigin, SUPPORTED_FEATURES};
 pub use image::InitialMemory;
 pub use info::ModuleInfo;
 pub use module::{FunctionCode, Module};
-pub use options::{DEFAULT_FEATURES, FEATURE_NAMES, Options, SUPPORTED_FEATURES};
+pub use options::Options;
 pub use types::{
     ArrayType, CompositeType, ConstExpr, ConstOp, DataMode, DataSegment, ElementItems, ElementMode,
     ElementSegment, Export, ExportKind, FieldType, FuncType, GlobalDef, GlobalType, HeapType,

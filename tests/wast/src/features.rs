@@ -3,69 +3,12 @@
 use crate::Options;
 use core::fmt;
 use core::str::FromStr;
-use sheave::Config;
+use sheave::{Config, Feature, FeatureOrigin};
 
-/// A feature that can be switched.
-struct Feature {
-    name: &'static str,
-    /// Whether WebAssembly 2.0 has it.
-    in_wasm2: bool,
-    switch: fn(&mut Config, bool) -> &mut Config,
+/// Every feature that the engine has.
+fn supported() -> impl Iterator<Item = &'static Feature> {
+    Config::features().iter().filter(|f| f.is_supported())
 }
-
-/// Every feature that the engine can switch on and off.
-const FEATURES: &[Feature] = &[
-    Feature {
-        name: "bulk-memory",
-        in_wasm2: true,
-        switch: Config::wasm_bulk_memory,
-    },
-    Feature {
-        name: "multi-value",
-        in_wasm2: true,
-        switch: Config::wasm_multi_value,
-    },
-    Feature {
-        name: "reference-types",
-        in_wasm2: true,
-        switch: Config::wasm_reference_types,
-    },
-    Feature {
-        name: "custom-page-sizes",
-        in_wasm2: false,
-        switch: Config::wasm_custom_page_sizes,
-    },
-    Feature {
-        name: "extended-const",
-        in_wasm2: false,
-        switch: Config::wasm_extended_const,
-    },
-    Feature {
-        name: "memory64",
-        in_wasm2: false,
-        switch: Config::wasm_memory64,
-    },
-    Feature {
-        name: "function-references",
-        in_wasm2: false,
-        switch: Config::wasm_function_references,
-    },
-    Feature {
-        name: "multi-memory",
-        in_wasm2: false,
-        switch: Config::wasm_multi_memory,
-    },
-    Feature {
-        name: "tail-call",
-        in_wasm2: false,
-        switch: Config::wasm_tail_call,
-    },
-    Feature {
-        name: "wide-arithmetic",
-        in_wasm2: false,
-        switch: Config::wasm_wide_arithmetic,
-    },
-];
 
 /// A choice of features, as a list of names. A list starts from WebAssembly 2.0, or from the first version where
 /// it names `mvp`; `all` is everything the engine has.
@@ -82,7 +25,7 @@ pub struct FeatureError {
 
 impl Features {
     fn where_(wanted: impl Fn(&Feature) -> bool) -> Self {
-        let chosen = FEATURES.iter().filter(|feature| wanted(feature));
+        let chosen = supported().filter(|feature| wanted(feature));
         Self {
             enabled: chosen.map(|feature| feature.name).collect(),
         }
@@ -95,8 +38,8 @@ impl Options {
     pub fn config(&self) -> Config {
         let mut config = Config::new();
         if let Some(features) = &self.features {
-            for Feature { name, switch, .. } in FEATURES {
-                switch(&mut config, features.enabled.contains(name));
+            for feature in supported() {
+                config.feature(feature, features.enabled.contains(&feature.name));
             }
         }
         if let Some(executor) = self.executor {
@@ -115,7 +58,7 @@ impl FromStr for Features {
                 .map(str::trim)
                 .filter(|name| !name.is_empty())
         };
-        let is_known = |name: &str| FEATURES.iter().any(|feature| feature.name == name);
+        let is_known = |name: &str| supported().any(|feature| feature.name == name);
         if let Some(name) = names().find(|name| !matches!(*name, "all" | "mvp") && !is_known(name))
         {
             return Err(FeatureError {
@@ -124,8 +67,13 @@ impl FromStr for Features {
         }
         let all = names().any(|name| name == "all");
         let mvp = names().any(|name| name == "mvp");
+        let from = if mvp {
+            FeatureOrigin::Wasm1
+        } else {
+            FeatureOrigin::Wasm2
+        };
         Ok(Self::where_(|feature| {
-            all || names().any(|name| name == feature.name) || (feature.in_wasm2 && !mvp)
+            all || names().any(|name| name == feature.name) || feature.origin <= from
         }))
     }
 }
@@ -137,9 +85,7 @@ impl fmt::Display for FeatureError {
             "no feature is called `{}`; there are all, mvp",
             self.name
         )?;
-        FEATURES
-            .iter()
-            .try_for_each(|feature| write!(f, ", {}", feature.name))
+        supported().try_for_each(|feature| write!(f, ", {}", feature.name))
     }
 }
 
@@ -155,23 +101,25 @@ mod tests {
 
     #[test]
     fn a_list_starts_from_webassembly_2() {
-        let wasm2 = ["bulk-memory", "multi-value", "reference-types"];
-        assert_eq!(enabled("")[..], wasm2);
+        let list = enabled("");
+        assert!(list.contains(&"mutable-global") && list.contains(&"bulk-memory"));
+        assert!(!list.contains(&"tail-call"));
+        assert!(enabled("tail-call").contains(&"tail-call"));
+        assert_eq!(enabled("tail-call").len(), list.len() + 1);
+    }
+
+    #[test]
+    fn a_list_with_mvp_starts_from_webassembly_1() {
+        assert_eq!(enabled("mvp"), ["mutable-global"]);
         assert_eq!(
-            enabled("tail-call")[..],
-            [wasm2.as_slice(), &["tail-call"]].concat()
+            enabled("mvp,multi-memory"),
+            ["mutable-global", "multi-memory"]
         );
     }
 
     #[test]
-    fn a_list_with_mvp_starts_from_nothing() {
-        assert_eq!(enabled("mvp"), [""; 0]);
-        assert_eq!(enabled("mvp,multi-memory"), ["multi-memory"]);
-    }
-
-    #[test]
     fn all_is_every_feature() {
-        assert_eq!(enabled("all").len(), FEATURES.len());
+        assert_eq!(enabled("all").len(), supported().count());
     }
 
     #[test]
