@@ -224,6 +224,7 @@ fn words(f: For, op: &OpDef, effect: &str, cold: &mut String) -> String {
                 f.dispatch(&format!("ip.add({size})"))
             ),
             "trap" => f.trap(&format!("Trap::{}", arg(0))),
+            "trap_with" => f.trap(arg(0)),
             "slow" => f.out_of_line(
                 &format!("{}_{}", op.name, arg(0)),
                 &format!("slow::{}(vm, ip.add({size}))", arg(0)),

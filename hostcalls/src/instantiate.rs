@@ -253,7 +253,14 @@ fn initialize(opaque: &mut StoreOpaque, inst: InstAddr, module: &Module) -> Resu
                 opaque.vm.table_set(table, at + k as u64, entry);
             }
         } else {
-            opaque.vm.set_elem(inst, elem, &ElemSegment { refs })?;
+            opaque.vm.set_elem(
+                inst,
+                elem,
+                &ElemSegment {
+                    refs,
+                    traced: false,
+                },
+            )?;
         }
     }
     let prepared = prepared_memories(opaque, inst, module)?;

@@ -250,6 +250,7 @@ impl Module {
             memories: count(info.memories.len()),
             own_globals: count(info.globals.len()) - info.n_imported_globals,
             own_vectors: info.vector_globals.clone(),
+            traced_globals: Vec::new(),
             imported_globals: info.n_imported_globals,
             data: count(info.data.len()),
             elems: count(info.elements.len()),

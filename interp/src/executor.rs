@@ -76,6 +76,7 @@ pub(crate) unsafe fn run(vm: *mut Vm) -> u32 {
 )]
 pub(crate) mod threaded {
     //! One function an op; see `build.rs`.
+    use crate::gc::access::*;
     use crate::regs::*;
     use crate::simd::V128;
     use crate::trap::Trap;
@@ -114,6 +115,7 @@ pub(crate) mod threaded {
 )]
 mod portable {
     //! One arm an op; see `build.rs`.
+    use crate::gc::access::*;
     use crate::regs::*;
     use crate::simd::V128;
     use crate::trap::Trap;

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sheave_isa::{FuncShape, ModuleShape, verify};
 
 use crate::code_space::CodeSpace;
+use crate::gc::RefMaps;
 use crate::link;
 
 /// A function's canonical bytecode.
@@ -35,6 +36,14 @@ pub trait ModuleSource: Send + Sync {
     /// If the function is invalid or cannot be translated: the call fails with this.
     fn code(&self, func: u32) -> Result<FunctionCode<'_>, SourceError>;
 
+    /// Where the references of a function's frames are. Asked only when a collection finds one.
+    ///
+    /// # Errors
+    /// If it cannot be said.
+    fn ref_maps(&self, func: u32) -> Result<RefMaps, SourceError> {
+        Err(format!("nobody knows where function {func} has references").into())
+    }
+
     /// The bytes of a data segment.
     fn data(&self, segment: u32) -> &[u8];
 }
@@ -56,6 +65,8 @@ pub struct ModuleDesc {
     pub own_globals: u32,
     /// Which of those, ascending, are of type v128 and so take two cells.
     pub own_vectors: Vec<u32>,
+    /// Which of those, ascending, hold references that the collector follows.
+    pub traced_globals: Vec<u32>,
     /// Number of imported globals.
     pub imported_globals: u32,
     /// Number of data segments.

@@ -9,6 +9,8 @@ pub(crate) use crate::calls::{
     return_call_indirect, return_call_ref,
 };
 
+pub(crate) use crate::gc::ops::*;
+
 use core::sync::atomic::Ordering;
 
 use crate::activation::PauseReason;

@@ -64,6 +64,7 @@ impl Vm {
         }
         (self.stack_off, self.stack_len) = (new_off, new_len);
         self.generation = self.arena.generation();
+        self.place_heap();
         self.place_stack();
         // SAFETY: I3, both positions are inside the longer chunk.
         unsafe {

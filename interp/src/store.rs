@@ -112,6 +112,8 @@ pub(crate) struct TableRec {
     pub(crate) cap: u32,
     pub(crate) max: Option<u64>,
     pub(crate) table64: bool,
+    /// Whether the entries are references that the collector follows.
+    pub(crate) traced: bool,
 }
 
 pub(crate) struct Instance {
@@ -127,6 +129,8 @@ pub(crate) struct Instance {
     pub(crate) globals_off: u32,
     /// Offset and length of each element segment's references; length 0 once dropped.
     pub(crate) elems: Vec<(u32, u32)>,
+    /// Which of them hold references that the collector follows.
+    pub(crate) traced_elems: Vec<u32>,
     pub(crate) data_dropped: Vec<bool>,
 }
 
@@ -135,6 +139,8 @@ pub(crate) struct Instance {
 pub struct ElemSegment {
     /// Its references, as table entries.
     pub refs: Vec<u32>,
+    /// Whether they are references that the collector follows.
+    pub traced: bool,
 }
 
 /// What a new instance is made of; index spaces in the module's order, imports first.
@@ -264,6 +270,7 @@ impl Vm {
     /// If the arena or the budget has no room.
     pub fn new_instance(&mut self, init: InstanceInit) -> Result<InstAddr, StoreError> {
         let addr = next_addr(self.instances.len())?;
+        self.update_types();
         let desc = init.module.desc();
         // One cell more than there are: see `Cell64::read_v128`.
         let cells = desc.own_global_cells().saturating_add(1);
@@ -277,10 +284,14 @@ impl Vm {
             .map(|g| self.global_cells[g.0 as usize])
             .collect();
         let mut vectors = desc.own_vectors.iter().copied().peekable();
+        let mut traced = desc.traced_globals.iter().copied().peekable();
         let mut cell = globals_off;
         for k in 0..desc.own_globals {
             globals.push(GlobalAddr(next_addr(self.global_cells.len())?));
             self.global_cells.push(cell);
+            if traced.next_if_eq(&k).is_some() {
+                self.gc.traced_globals.push(cell);
+            }
             cell += if vectors.next_if_eq(&k).is_some() {
                 16
             } else {
@@ -299,6 +310,7 @@ impl Vm {
             imported_globals,
             globals_off,
             elems: vec![(0, 0); desc.elems as usize],
+            traced_elems: Vec::new(),
             data_dropped: vec![false; desc.data as usize],
             module: init.module,
         });
@@ -322,7 +334,11 @@ impl Vm {
             for (to, from) in self.entries_mut(off, n).iter_mut().zip(&segment.refs) {
                 *to = from.to_le();
             }
-            self.instances[inst.0 as usize].elems[elem as usize] = (off, n);
+            let i = &mut self.instances[inst.0 as usize];
+            i.elems[elem as usize] = (off, n);
+            if segment.traced {
+                i.traced_elems.push(elem);
+            }
             self.refresh();
         }
         Ok(())
@@ -360,6 +376,7 @@ impl Vm {
     /// Takes over the types that the engine has got since: before anything of them can appear in this store.
     pub(crate) fn update_types(&mut self) {
         self.registry.update(&mut self.type_defs);
+        self.gc.types.update(&self.type_defs);
     }
 
     /// Whether type `a` is `b` or a subtype of it, by identity.

@@ -27,6 +27,7 @@ impl Vm {
             cap,
             max,
             table64,
+            traced: false,
         });
         if init != 0 {
             self.entries_mut(off, len).fill(init.to_le());

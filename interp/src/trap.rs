@@ -29,11 +29,17 @@ pub enum Trap {
     Interrupt,
     /// A null reference where none is allowed.
     NullReference,
-    /// The store's byte budget is used up.
+    /// An object or a growth that is larger than anything can be, or than the embedder allows.
     AllocationTooLarge,
+    /// A cast to a type that the reference is not of.
+    CastFailure,
+    /// An array access outside the array.
+    ArrayOutOfBounds,
+    /// No room for an object, even after a collection.
+    GcHeapOutOfMemory,
 }
 
-const ALL: [Trap; 13] = [
+const ALL: [Trap; 16] = [
     Trap::Unreachable,
     Trap::MemoryOutOfBounds,
     Trap::TableOutOfBounds,
@@ -47,6 +53,9 @@ const ALL: [Trap; 13] = [
     Trap::Interrupt,
     Trap::NullReference,
     Trap::AllocationTooLarge,
+    Trap::CastFailure,
+    Trap::ArrayOutOfBounds,
+    Trap::GcHeapOutOfMemory,
 ];
 
 impl Trap {
@@ -78,7 +87,10 @@ impl core::fmt::Display for Trap {
             Trap::OutOfFuel => "all fuel consumed by WebAssembly",
             Trap::Interrupt => "interrupt",
             Trap::NullReference => "null reference",
-            Trap::AllocationTooLarge => "the store's memory budget is used up",
+            Trap::AllocationTooLarge => "allocation size too large",
+            Trap::CastFailure => "cast failure",
+            Trap::ArrayOutOfBounds => "out of bounds array access",
+            Trap::GcHeapOutOfMemory => "GC heap out of memory",
         })
     }
 }
@@ -94,6 +106,6 @@ mod tests {
         for t in ALL {
             assert_eq!(Trap::from_u8(t as u8), Some(t));
         }
-        assert_eq!(Trap::from_u8(13), None);
+        assert_eq!(Trap::from_u8(ALL.len() as u8), None);
     }
 }

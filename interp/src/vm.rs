@@ -13,6 +13,7 @@ use sheave_types::{TypeDef, TypeRegistry};
 use crate::activation::PauseReason;
 use crate::code_space::CodeSpace;
 use crate::executor::Executor;
+use crate::gc::Gc;
 use crate::module::SourceError;
 use crate::store::{FuncRec, Instance, LimitRequest, MemRec, StoreError, TableRec};
 use crate::trap::Trap;
@@ -86,6 +87,11 @@ pub struct Vm {
     pub(crate) interrupt_ptr: *const AtomicU32,
     pub(crate) imported_globals: *const u32,
     pub(crate) arena_base: *mut u8,
+    /// The heap of objects: where it lies, its length, and the free bytes that the next objects get.
+    pub(crate) gc_base: *mut u8,
+    pub(crate) gc_len: u64,
+    pub(crate) gc_bump: u32,
+    pub(crate) gc_limit: u32,
 
     // The registers, while nobody runs.
     pub(crate) ip: *const u8,
@@ -122,6 +128,7 @@ pub struct Vm {
     pub(crate) tables: Vec<TableRec>,
     /// By GlobalAddr: offset of the cell.
     pub(crate) global_cells: Vec<u32>,
+    pub(crate) gc: Gc,
 }
 
 // SAFETY: every pointer leads into the arena, the code space or an Arc'd module, which the vm owns or shares as
@@ -165,6 +172,10 @@ impl Vm {
             interrupt_ptr: Arc::as_ptr(&interrupt),
             imported_globals: core::ptr::null(),
             arena_base: core::ptr::null_mut(),
+            gc_base: core::ptr::NonNull::dangling().as_ptr(),
+            gc_len: 0,
+            gc_bump: 0,
+            gc_limit: 0,
             ip: core::ptr::null(),
             fp: core::ptr::null_mut(),
             csp: core::ptr::null_mut(),
@@ -192,6 +203,7 @@ impl Vm {
             memories: Vec::new(),
             tables: Vec::new(),
             global_cells: Vec::new(),
+            gc: Gc::default(),
         };
         vm.place_stack();
         vm.csp = vm.stack_end();
@@ -296,6 +308,7 @@ impl Vm {
         if self.generation != self.arena.generation() {
             self.generation = self.arena.generation();
             let (fp, records) = (self.frame_at() as usize, self.records_bytes() as usize);
+            self.place_heap();
             self.place_stack();
             // SAFETY: I3, both were inside the chunk, which has the same length.
             unsafe {

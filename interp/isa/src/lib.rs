@@ -17,6 +17,7 @@
 mod asm;
 mod decode;
 mod manual;
+pub mod ref_kind;
 mod verify;
 
 pub use asm::Asm;

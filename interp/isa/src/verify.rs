@@ -165,7 +165,14 @@ fn check_operands(
             Role::Import => {
                 callee = Some(module.import(raw as u32).ok_or(VerifyErrorKind::BadIndex)?)
             }
-            Role::Type => callee = Some(module.ty(raw as u32).ok_or(VerifyErrorKind::BadIndex)?),
+            Role::Type => {
+                let shape = module.ty(raw as u32).ok_or(VerifyErrorKind::BadIndex)?;
+                let calls = matches!(
+                    i.op,
+                    Op::CallIndirect | Op::CallRef | Op::ReturnCallIndirect | Op::ReturnCallRef
+                );
+                callee = calls.then_some(shape);
+            }
             Role::Table => below(counts()[0])?,
             Role::Mem => below(counts()[1])?,
             Role::Global => {

@@ -340,7 +340,16 @@ fn spec_texts(trap: Trap) -> &'static [&'static str] {
         Trap::IntegerDivisionByZero => &["integer divide by zero"],
         Trap::BadConversionToInteger => &["invalid conversion to integer"],
         Trap::StackOverflow => &["call stack exhausted"],
-        Trap::NullReference => &["null reference", "null function reference"],
+        Trap::NullReference => &[
+            "null reference",
+            "null function reference",
+            "null structure reference",
+            "null array reference",
+            "null i31 reference",
+        ],
+        Trap::CastFailure => &["cast failure"],
+        Trap::ArrayOutOfBounds => &["out of bounds array access"],
+        Trap::AllocationTooLarge => &["allocation size too large"],
         _ => &[],
     }
 }

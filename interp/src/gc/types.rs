@@ -1,0 +1,170 @@
+//! What handlers and the collector ask about an object's type, by identity: one flat table in host memory.
+
+use std::sync::Arc;
+
+use sheave_types::{Layout, StorageType, TypeDef, ValType};
+
+/// Type words of objects that no module defines.
+pub(crate) const EXTERN_TYPE: u32 = 0x8000_0001;
+/// An exception.
+pub(crate) const EXN_TYPE: u32 = 0x8000_0002;
+
+/// What a type's objects are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// It has none here.
+    None,
+    Struct,
+    Array,
+    Func,
+}
+
+/// How a struct's fields, or an array's elements, are spread from slots.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Width {
+    B1,
+    B2,
+    B4,
+    B8,
+    B16,
+}
+
+impl Width {
+    pub(crate) const fn bytes(self) -> u32 {
+        1 << self as u32
+    }
+
+    /// Slots that a value takes.
+    pub(crate) const fn slots(self) -> u32 {
+        if matches!(self, Width::B16) { 2 } else { 1 }
+    }
+
+    const fn of(storage: StorageType) -> Width {
+        match storage {
+            StorageType::I8 => Width::B1,
+            StorageType::I16 => Width::B2,
+            StorageType::Val(ValType::I32 | ValType::F32 | ValType::Ref(_)) => Width::B4,
+            StorageType::Val(ValType::I64 | ValType::F64) => Width::B8,
+            StorageType::Val(ValType::V128) => Width::B16,
+        }
+    }
+}
+
+/// A type in few bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ObjectType {
+    pub(crate) kind: Kind,
+    /// Of an array's elements.
+    pub(crate) width: Width,
+    /// Whether the collector looks into objects at all.
+    pub(crate) traced: bool,
+    /// Bytes of a struct, header included, rounded up to a granule; of an array, those of its header.
+    pub(crate) bytes: u32,
+    /// Where its supertypes start in `supers`, and how many there are, itself included.
+    pub(crate) supers: u32,
+    pub(crate) depth: u32,
+    /// Where its fields start in `fields`, and how many there are.
+    pub(crate) fields: u32,
+    pub(crate) n_fields: u32,
+    /// Where the traced offsets of a struct (or traced parameter slots of a function) start in `traced`, and how many.
+    pub(crate) trace: u32,
+    pub(crate) n_trace: u32,
+}
+
+/// All types that a store can meet, by identity.
+#[derive(Default, Debug)]
+pub(crate) struct ObjectTypes {
+    pub(crate) types: Vec<ObjectType>,
+    pub(crate) supers: Vec<u32>,
+    pub(crate) fields: Vec<(u32, Width)>,
+    pub(crate) trace: Vec<u32>,
+}
+
+/// Objects are multiples of this, and start at multiples of it.
+pub(crate) const GRANULE: u32 = 16;
+
+impl ObjectTypes {
+    /// Adds the types of `defs` that are not there yet.
+    pub(crate) fn update(&mut self, defs: &[Arc<TypeDef>]) {
+        for def in &defs[self.types.len().min(defs.len())..] {
+            let entry = self.entry(def, defs);
+            self.types.push(entry);
+        }
+    }
+
+    fn entry(&mut self, def: &TypeDef, defs: &[Arc<TypeDef>]) -> ObjectType {
+        let (supers, fields, trace) = (self.supers.len(), self.fields.len(), self.trace.len());
+        self.supers.extend_from_slice(&def.supertypes);
+        let (kind, width, bytes, mut traced) = match &def.layout {
+            Layout::None if def.ty.as_func().is_some() => (Kind::Func, Width::B8, 0, false),
+            Layout::None => (Kind::None, Width::B8, 0, false),
+            Layout::Struct(s) => {
+                self.fields
+                    .extend(s.fields.iter().map(|f| (f.offset, Width::of(f.storage))));
+                self.trace.extend_from_slice(&s.traced);
+                let bytes = s.bytes.next_multiple_of(GRANULE);
+                (Kind::Struct, Width::B8, bytes, !s.traced.is_empty())
+            }
+            Layout::Array(a) => (
+                Kind::Array,
+                Width::of(a.storage),
+                sheave_types::HEADER_BYTES,
+                a.traced,
+            ),
+        };
+        if let Some(func) = def.ty.as_func() {
+            let is_func = |x: u32| {
+                defs.get(x as usize)
+                    .is_some_and(|d| d.ty.as_func().is_some())
+            };
+            let mut slot = 0;
+            for ty in func.params() {
+                if ty.is_traced(is_func) {
+                    self.trace.push(slot);
+                }
+                slot += ty.slots();
+            }
+            traced = self.trace.len() > trace;
+        }
+        ObjectType {
+            kind,
+            width,
+            traced,
+            bytes,
+            supers: supers as u32,
+            depth: def.supertypes.len() as u32,
+            fields: fields as u32,
+            n_fields: (self.fields.len() - fields) as u32,
+            trace: trace as u32,
+            n_trace: (self.trace.len() - trace) as u32,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, id: u32) -> Option<&ObjectType> {
+        self.types.get(id as usize)
+    }
+
+    /// Offsets and widths of a struct's fields.
+    #[inline]
+    pub(crate) fn fields(&self, ty: &ObjectType) -> &[(u32, Width)] {
+        &self.fields[ty.fields as usize..][..ty.n_fields as usize]
+    }
+
+    /// Traced offsets of a struct, or traced slots of a function's parameters.
+    #[inline]
+    pub(crate) fn traced(&self, ty: &ObjectType) -> &[u32] {
+        &self.trace[ty.trace as usize..][..ty.n_trace as usize]
+    }
+
+    /// Whether type `a` is `b` or a subtype of it.
+    #[inline]
+    pub(crate) fn is_subtype(&self, a: u32, b: u32) -> bool {
+        let (Some(sub), Some(sup)) = (self.get(a), self.get(b)) else {
+            return false;
+        };
+        sub.depth >= sup.depth && self.supers[(sub.supers + sup.depth - 1) as usize] == b
+    }
+}
