@@ -25,7 +25,7 @@ pub(super) struct Piece {
 pub(super) fn first_bytes(info: &ModuleInfo, memory: u32) -> Option<u64> {
     let own = |ty: &&MemoryType| memory >= info.n_imported_memories && !ty.shared;
     let ty = info.memories.get(memory as usize).filter(own)?;
-    ty.min_pages.checked_mul(65_536)
+    ty.min_pages.checked_mul(1 << ty.page_size_log2)
 }
 
 /// The contents of the memories of each instance of a module, if they are always the same and it

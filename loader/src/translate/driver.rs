@@ -1,8 +1,9 @@
 //! Runs a function's operators through wasmparser's validator, the translator, or both.
 //!
-//! wasmparser decodes each operator once and hands it to a visitor; the visitor that does both
+//! Each operator is decoded once and handed to a visitor; the visitor that does both
 //! lets the validator look first, so that the translator only ever sees valid operators.
 
+use super::decode::Operators;
 use super::{MAX_SLOTS, Translated, Translator};
 use crate::error::{LoadError, LoadErrorKind};
 use core::ops::Range;
@@ -85,14 +86,17 @@ pub(crate) fn validate(
     let mut validator = validator(body, validation, allocations);
     let mut reader = body.reader(validation.features);
     validator.read_locals(&mut reader)?;
-    while !reader.eof() {
-        let offset = reader.original_position();
-        reader.visit_operator(&mut validator.visitor(offset))??;
+    let mut operators = Operators::new(&reader, body.bytes);
+    while !operators.is_empty() {
+        let offset = operators.offset();
+        operators.visit(&mut validator.visitor(offset))??;
         if too_high(&validator) {
             return Err(LoadError::new(offset, LoadErrorKind::TooManySlots));
         }
     }
-    reader.finish_expression(&validator.visitor(reader.original_position()))?;
+    operators
+        .reader()
+        .finish_expression(&validator.visitor(operators.offset()))?;
     *allocations = validator.into_allocations();
     Ok(())
 }
@@ -135,11 +139,12 @@ pub(crate) fn translate_validating<'t>(
         translator,
         offset: 0,
     };
-    while !reader.eof() {
-        let offset = reader.original_position();
+    let mut operators = Operators::new(&reader, body.bytes);
+    while !operators.is_empty() {
+        let offset = operators.offset();
         both.offset = offset;
         both.translator.offset = offset as u32;
-        reader.visit_operator(&mut both)??;
+        operators.visit(&mut both)??;
         if too_high(&both.validator) {
             return Err(LoadError::new(offset, LoadErrorKind::TooManySlots));
         }
@@ -149,7 +154,9 @@ pub(crate) fn translate_validating<'t>(
         translator,
         ..
     } = both;
-    reader.finish_expression(&validator.visitor(reader.original_position()))?;
+    operators
+        .reader()
+        .finish_expression(&validator.visitor(operators.offset()))?;
     *allocations = validator.into_allocations();
     translator.finish().map_err(|kind| body.error(kind))
 }
@@ -166,9 +173,10 @@ pub(crate) fn translate_trusted<'t>(
     translator.read_locals(&mut reader, |_, _, _| Ok(()))?;
     translator.begin_body().map_err(|kind| body.error(kind))?;
     let mut only = Only { translator };
-    while !reader.eof() {
-        only.translator.offset = reader.original_position() as u32;
-        reader.visit_operator(&mut only)?;
+    let mut operators = Operators::new(&reader, body.bytes);
+    while !operators.is_empty() {
+        only.translator.offset = operators.offset() as u32;
+        operators.visit(&mut only)?;
         if only.translator.is_hopeless() {
             break;
         }

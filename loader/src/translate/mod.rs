@@ -22,6 +22,7 @@ mod branch;
 mod call;
 mod condition;
 mod control;
+mod decode;
 mod driver;
 mod emit;
 mod fuse;

@@ -1,0 +1,206 @@
+//! Reads operators as wasmparser does, the most frequent ones without its generality.
+//!
+//! More than nine of ten operators of a usual program are among two dozen, with immediates of few
+//! bytes. Those are decoded here, all others (and whatever is malformed) by wasmparser; a visitor
+//! is called with the same either way.
+
+use wasmparser::{
+    BinaryReader, BlockType, FrameStack, MemArg, MemArgTarget, ValType, VisitOperator, WasmFeatures,
+};
+
+/// The operators of a function's body that are not read yet.
+#[derive(Clone, Debug)]
+pub(super) struct Operators<'a> {
+    rest: &'a [u8],
+    /// Where they end in the module.
+    end: u64,
+    features: WasmFeatures,
+    /// Whether a frame is open, so that there may be operators.
+    open: bool,
+}
+
+impl<'a> Operators<'a> {
+    /// What a reader has not read yet.
+    pub(super) fn new(reader: &BinaryReader<'a>, bytes: &'a [u8]) -> Self {
+        let rest = bytes.get(reader.current_position()..).unwrap_or_default();
+        Self {
+            rest,
+            end: reader.original_position() + rest.len() as u64,
+            features: reader.features(),
+            open: true,
+        }
+    }
+
+    /// Where the next operator starts in the module.
+    #[inline]
+    pub(super) fn offset(&self) -> u64 {
+        self.end - self.rest.len() as u64
+    }
+
+    /// Whether all were read.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// As wasmparser, for what is left.
+    pub(super) fn reader(&self) -> BinaryReader<'a> {
+        BinaryReader::new_features(self.rest, self.offset(), self.features)
+    }
+
+    /// Reads an operator and calls the visitor's method for it, as
+    /// [`BinaryReader::visit_operator`] does.
+    #[inline]
+    pub(super) fn visit<V>(&mut self, visitor: &mut V) -> wasmparser::Result<V::Output>
+    where
+        V: VisitOperator<'a> + FrameStack,
+    {
+        if self.open
+            && let Some((output, bytes)) = frequent(self.rest, visitor)
+        {
+            if self.rest[0] == END {
+                self.open = visitor.current_frame().is_some();
+            }
+            self.rest = &self.rest[bytes..];
+            return Ok(output);
+        }
+        let mut reader = self.reader();
+        let output = reader.visit_operator(visitor)?;
+        self.open = visitor.current_frame().is_some();
+        self.rest = &self.rest[reader.current_position()..];
+        Ok(output)
+    }
+}
+
+/// The operator that closes a frame.
+const END: u8 = 0x0b;
+
+/// Visits the first operator and gives its length, if it is one of those that are decoded here.
+#[inline]
+fn frequent<'a, V: VisitOperator<'a>>(bytes: &[u8], v: &mut V) -> Option<(V::Output, usize)> {
+    let (&code, rest) = bytes.split_first()?;
+    macro_rules! index {
+        ($visit:ident) => {{
+            let (index, n) = unsigned(rest)?;
+            (v.$visit(index), 1 + n)
+        }};
+    }
+    macro_rules! memory {
+        ($visit:ident, $max_align:literal) => {{
+            let (memarg, n) = memarg(rest, $max_align)?;
+            (v.$visit(memarg), 1 + n)
+        }};
+    }
+    Some(match code {
+        0x02 => (v.visit_block(block_type(rest)?), 2),
+        0x03 => (v.visit_loop(block_type(rest)?), 2),
+        0x04 => (v.visit_if(block_type(rest)?), 2),
+        END => (v.visit_end(), 1),
+        0x0c => index!(visit_br),
+        0x0d => index!(visit_br_if),
+        0x10 => index!(visit_call),
+        0x20 => index!(visit_local_get),
+        0x21 => index!(visit_local_set),
+        0x22 => index!(visit_local_tee),
+        0x23 => index!(visit_global_get),
+        0x24 => index!(visit_global_set),
+        0x28 => memory!(visit_i32_load, 2),
+        0x29 => memory!(visit_i64_load, 3),
+        0x2d => memory!(visit_i32_load8_u, 0),
+        0x36 => memory!(visit_i32_store, 2),
+        0x37 => memory!(visit_i64_store, 3),
+        0x3a => memory!(visit_i32_store8, 0),
+        0x41 => {
+            let (value, n) = signed(rest)?;
+            (v.visit_i32_const(value), 1 + n)
+        }
+        0x45 => (v.visit_i32_eqz(), 1),
+        0x46 => (v.visit_i32_eq(), 1),
+        0x6a => (v.visit_i32_add(), 1),
+        0x6b => (v.visit_i32_sub(), 1),
+        0x71 => (v.visit_i32_and(), 1),
+        0x74 => (v.visit_i32_shl(), 1),
+        _ => return None,
+    })
+}
+
+/// A number and its length, if it has at most four bytes.
+#[inline]
+fn unsigned(bytes: &[u8]) -> Option<(u32, usize)> {
+    match *bytes {
+        [byte @ 0..0x80, ..] => Some((byte.into(), 1)),
+        _ => long_unsigned(bytes),
+    }
+}
+
+#[inline(never)]
+fn long_unsigned(bytes: &[u8]) -> Option<(u32, usize)> {
+    let mut value = 0;
+    for (i, byte) in bytes.iter().take(4).enumerate() {
+        value |= u32::from(byte & 0x7f) << (7 * i);
+        if *byte < 0x80 {
+            return Some((value, i + 1));
+        }
+    }
+    None
+}
+
+/// A number and its length, if it has at most four bytes.
+#[inline]
+fn signed(bytes: &[u8]) -> Option<(i32, usize)> {
+    let (value, n) = unsigned(bytes)?;
+    let unused = 32 - 7 * n as u32;
+    Some(((value << unused) as i32 >> unused, n))
+}
+
+/// What a load or store of the first memory says, without flags.
+#[inline]
+fn memarg(bytes: &[u8], max_align: u8) -> Option<(MemArg, usize)> {
+    let (&align, rest) = bytes.split_first().filter(|(align, _)| **align < 16)?;
+    let (offset, n) = unsigned(rest)?;
+    let memarg = MemArg {
+        align,
+        max_align,
+        offset: offset.into(),
+        target: MemArgTarget::Memory(0),
+        ordering: None,
+    };
+    Some((memarg, 1 + n))
+}
+
+/// A block type of one byte that is not an index.
+#[inline]
+fn block_type(bytes: &[u8]) -> Option<BlockType> {
+    Some(match bytes.first()? {
+        0x40 => BlockType::Empty,
+        0x7f => BlockType::Type(ValType::I32),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_those_of_wasmparser() {
+        let mut bytes = [0; 5];
+        for seed in 0..20_000_u32 {
+            let bits = seed.wrapping_mul(0x9e37_79b9);
+            for (i, byte) in bytes.iter_mut().enumerate() {
+                *byte = (bits >> (6 * i)) as u8;
+            }
+            let mut reader = BinaryReader::new(&bytes, 0);
+            if let Some((value, n)) = unsigned(&bytes) {
+                assert_eq!(reader.read_var_u32().unwrap(), value);
+                assert_eq!(reader.current_position(), n);
+            }
+            let mut reader = BinaryReader::new(&bytes, 0);
+            if let Some((value, n)) = signed(&bytes) {
+                assert_eq!(reader.read_var_i32().unwrap(), value);
+                assert_eq!(reader.current_position(), n);
+            }
+        }
+        assert_eq!(unsigned(&[0x80]), None);
+        assert_eq!(unsigned(&[]), None);
+    }
+}
