@@ -25,7 +25,8 @@ pub(super) struct Piece {
 pub(super) fn first_bytes(info: &ModuleInfo, memory: u32) -> Option<u64> {
     let own = |ty: &&MemoryType| memory >= info.n_imported_memories && !ty.shared;
     let ty = info.memories.get(memory as usize).filter(own)?;
-    ty.min_pages.checked_mul(1 << ty.page_size_log2)
+    let page = 1_u64.checked_shl(ty.page_size_log2.into())?;
+    ty.min_pages.checked_mul(page)
 }
 
 /// The contents of the memories of each instance of a module, if they are always the same and it
