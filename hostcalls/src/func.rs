@@ -108,16 +108,30 @@ impl Func {
         results: &mut [Val],
     ) -> Result<()> {
         let store = store.as_context_mut().0;
-        let ty = {
-            store.opaque.check(self.store);
-            store.opaque.func_type(self.addr)
-        };
+        let ty = self.check_call(&store.opaque, params, results.len())?;
+        let gives = ty.plain().results();
+        let (slots, put) = self.arguments(&ty, params);
+        host::call(store, self.addr, slots, put, |opaque, slots| {
+            // SAFETY: H3: the frame has as many slots as the type wants.
+            unsafe { Val::read_all(slots, gives, results, opaque) };
+        })
+    }
+
+    /// Whether a call with these arguments fits; gives the type.
+    pub(crate) fn check_call(
+        &self,
+        opaque: &StoreOpaque,
+        params: &[Val],
+        n_results: usize,
+    ) -> Result<FuncType> {
+        opaque.check(self.store);
+        let ty = opaque.func_type(self.addr);
         let (want, gives) = (ty.plain().params(), ty.plain().results());
         if want.len() != params.len() {
             bail!("expected {} arguments, got {}", want.len(), params.len());
         }
-        if gives.len() != results.len() {
-            bail!("expected {} results, got {}", gives.len(), results.len());
+        if gives.len() != n_results {
+            bail!("expected {} results, got {n_results}", gives.len());
         }
         for (v, t) in params.iter().zip(want) {
             if !v.matches(*t) {
@@ -127,21 +141,27 @@ impl Func {
                 );
             }
         }
+        Ok(ty)
+    }
+
+    /// Slots of a call's frame, and what writes the arguments into them.
+    pub(crate) fn arguments<'a>(
+        &self,
+        ty: &FuncType,
+        params: &'a [Val],
+    ) -> (
+        u32,
+        impl FnOnce(&StoreOpaque, *mut u64) -> Result<()> + use<'a>,
+    ) {
         let slots = ty.plain().slots();
-        let slots = slots.0.max(slots.1);
-        let put = |opaque: &StoreOpaque, mut slots: *mut u64| {
+        let put = move |opaque: &StoreOpaque, mut slots: *mut u64| {
             for v in params {
-                // SAFETY: H3: the frame has `slots` slots.
+                // SAFETY: H3: the frame has as many slots as the type wants.
                 slots = unsafe { v.write(slots, opaque)? };
             }
             Ok(())
         };
-        host::call(store, self.addr, slots, put, |opaque, mut slots| {
-            for (v, t) in results.iter_mut().zip(gives) {
-                // SAFETY: H3, as above.
-                (*v, slots) = unsafe { Val::read(slots, *t, opaque) };
-            }
-        })
+        (slots.0.max(slots.1), put)
     }
 
     /// Checks its type once, for calls with native types.

@@ -206,7 +206,7 @@ pub(crate) unsafe fn limit_hook<T: 'static>(cx: *mut (), request: LimitRequest) 
 
 /// Lets the machine use the store for the length of `body`, which does not unwind.
 #[inline(always)]
-fn with_machine<T: 'static, R>(
+pub(crate) fn with_machine<T: 'static, R>(
     store: &mut StoreInner<T>,
     body: impl FnOnce(*mut StoreInner<T>, *mut Vm) -> R,
 ) -> R {
@@ -285,7 +285,7 @@ pub(crate) fn call<T: 'static, R>(
 /// Why an activation that is not finished yet ended without results.
 #[cold]
 #[inline(never)]
-fn failure_of(
+pub(crate) fn failure_of(
     opaque: &mut StoreOpaque,
     activation: &Activation,
     func: FuncAddr,

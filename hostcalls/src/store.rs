@@ -13,6 +13,7 @@ use crate::host::HostFunc;
 use crate::interrupt::InterruptHandle;
 use crate::limits::ResourceLimiter;
 use crate::module::Module;
+use crate::resume::PausedState;
 use crate::types::{GlobalType, MemoryType, TableType};
 use crate::{Error, Result};
 
@@ -54,6 +55,8 @@ pub(crate) struct StoreOpaque {
     /// Why the host function failed that is just being unwound.
     /// In a mutex for the sake of `Sync` alone: it is never locked.
     pub(crate) failure: Mutex<Option<Failure>>,
+    /// The call that paused and can go on.
+    pub(crate) paused: Option<PausedState>,
 }
 
 /// How a host function failed.
@@ -98,6 +101,7 @@ impl<T: 'static> Store<T> {
             table_types: Vec::new(),
             global_types: Vec::new(),
             failure: Mutex::new(None),
+            paused: None,
         };
         Ok(Store(Box::new(StoreInner {
             opaque,

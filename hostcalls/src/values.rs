@@ -185,6 +185,22 @@ impl Val {
         }
     }
 
+    /// Reads values of those types from `slots` up.
+    ///
+    /// # Safety
+    /// - As many slots as values of those types take are there to be read (H3).
+    pub(crate) unsafe fn read_all(
+        mut slots: *const u64,
+        types: &[ValType],
+        values: &mut [Val],
+        store: &StoreOpaque,
+    ) {
+        for (value, ty) in values.iter_mut().zip(types) {
+            // SAFETY: the caller's promise.
+            (*value, slots) = unsafe { Val::read(slots, *ty, store) };
+        }
+    }
+
     /// The name of its type, for messages.
     pub(crate) fn type_name(&self) -> &'static str {
         match self {

@@ -10,6 +10,7 @@ mod api {
     mod modules;
     mod objects;
     mod reentry;
+    mod resuming;
     mod tails;
 
     use sheave_hostcalls::{Config, Engine, Executor, Instance, Module, Store};

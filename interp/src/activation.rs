@@ -19,7 +19,7 @@ pub enum Exit {
     Host,
     /// A function could not be loaded at its first call.
     Load(SourceError),
-    /// It can go on: [`Vm::resume`]; or be given up: [`Vm::finish`].
+    /// It can go on: [`Vm::put_aside`]; or be given up: [`Vm::finish`].
     Paused(PauseReason),
 }
 
@@ -117,22 +117,7 @@ impl Vm {
         exit
     }
 
-    /// Goes on with a paused activation.
-    ///
-    /// # Errors
-    /// As [`Vm::invoke`].
-    ///
-    /// # Safety
-    /// - As [`Vm::invoke`]; and the activation is paused.
-    pub unsafe fn resume(vm: *mut Vm) -> Result<(), Exit> {
-        // SAFETY: the caller's promise.
-        unsafe {
-            (*vm).install((*vm).inst);
-            Vm::run(vm)
-        }
-    }
-
-    unsafe fn run(vm: *mut Vm) -> Result<(), Exit> {
+    pub(crate) unsafe fn run(vm: *mut Vm) -> Result<(), Exit> {
         // SAFETY: the caller's promise.
         let code = unsafe { executor::run(vm) };
         if code == EXIT_DONE {
@@ -191,9 +176,23 @@ impl Vm {
     /// The wasm frames of the innermost activation, from the innermost outward, at most `limit` of them. To be asked
     /// after it trapped or paused and before [`Vm::finish`].
     pub fn backtrace(&self, activation: &Activation, limit: usize) -> Vec<FrameInfo> {
+        self.frames_from(self.code_position(), activation, limit)
+    }
+
+    /// Where `ip` is in the code space.
+    pub(crate) fn code_position(&self) -> u32 {
+        (self.ip.addr().wrapping_sub(self.code_base.addr())) as u32
+    }
+
+    /// The frames of the innermost activation, whose innermost op is at `at`.
+    pub(crate) fn frames_from(
+        &self,
+        mut at: u32,
+        activation: &Activation,
+        limit: usize,
+    ) -> Vec<FrameInfo> {
         let mut frames = Vec::new();
         let mut inst = self.inst;
-        let mut at = (self.ip.addr().wrapping_sub(self.code_base.addr())) as u32;
         let end = self.stack_len - activation.records;
         let mut csp = self.stack_len - self.records_bytes();
         let record = |csp: u32| {
@@ -237,6 +236,11 @@ impl Vm {
 }
 
 impl Activation {
+    /// The first byte above all frames that were in use when it began.
+    pub(crate) fn place(&self) -> u32 {
+        self.top
+    }
+
     /// Where its arguments go and its results come: [`Vm::frame_ptr`] of this.
     #[inline]
     pub fn frame(&self) -> u32 {

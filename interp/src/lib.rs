@@ -26,6 +26,7 @@ mod link;
 mod memories;
 mod module;
 mod num;
+mod pause;
 mod regs;
 mod simd;
 mod slow;
@@ -41,6 +42,7 @@ pub use executor::Executor;
 pub use gc::{ObjectKind, OwnedRoot, RefMaps, Roots, ScopedRoot};
 pub use memories::MemorySpec;
 pub use module::{CodeModule, FrameInfo, FunctionCode, ModuleDesc, ModuleSource, SourceError};
+pub use pause::Paused;
 pub use sheave_arena::{ArenaConfig, ArenaError, Backend, FilePlace};
 pub use sheave_isa::FuncShape;
 pub use store::{

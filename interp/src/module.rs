@@ -215,6 +215,14 @@ impl CodeModule {
         Ok(at)
     }
 
+    /// Bytes of the frame of the function whose linked form contains byte `at` of the code space.
+    pub(crate) fn frame_bytes(&self, at: u32) -> Option<u32> {
+        let linked = self.linked.lock().unwrap_or_else(PoisonError::into_inner);
+        let (start, (len, func)) = linked.funcs.range(..=at).next_back()?;
+        let cell = self.cells.get(*func as usize)?;
+        (at - start < *len).then(|| (cell.load(Ordering::Acquire) >> 32) as u32)
+    }
+
     /// The defined function and the op (in units) that contains byte `at` of the code space.
     pub(crate) fn find(&self, at: u32) -> Option<(u32, u32)> {
         let (start, func) = {

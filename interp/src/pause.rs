@@ -1,0 +1,60 @@
+//! Activations that paused: put aside, and gone on with later.
+//!
+//! A pause leaves everything that matters in the arena: slots are written always, and the linker takes nothing for
+//! granted behind an op that can pause. What is kept beside it is one position.
+#![allow(unsafe_code, reason = "runs the machine")]
+
+use crate::activation::{Activation, Exit};
+use crate::module::FrameInfo;
+use crate::vm::Vm;
+
+/// A paused activation that was put aside. Others can run above it in the meantime; it goes on when it is the innermost
+/// again.
+#[derive(Debug)]
+#[must_use]
+pub struct Paused {
+    activation: Activation,
+    /// Where it goes on, in the code space.
+    ip: u32,
+}
+
+impl Vm {
+    /// Puts the innermost activation aside, which has just paused ([`Exit::Paused`]).
+    pub fn put_aside(&mut self, activation: Activation) -> Paused {
+        let ip = self.code_position();
+        let module = self.instances.get(self.inst as usize).map(|i| &i.module);
+        let frame = module.and_then(|m| m.frame_bytes(ip));
+        // Its frames stay: whatever begins now lies above them. (It always is a frame of a module's; were it not,
+        // nothing could begin.)
+        self.top = frame.map_or(self.max_stack, |bytes| self.frame_at() + bytes);
+        Paused { activation, ip }
+    }
+
+    /// Goes on with an activation; [`Vm::finish`] ends it, or [`Vm::put_aside`] if it pauses again.
+    ///
+    /// # Errors
+    /// As [`Vm::invoke`].
+    ///
+    /// # Safety
+    /// - As [`Vm::invoke`]; and every activation begun since is finished.
+    pub unsafe fn go_on(vm: *mut Vm, paused: Paused) -> (Activation, Result<(), Exit>) {
+        // SAFETY: the caller's promise; `ip` is where an op stands, as code never moves while its module lives.
+        let result = unsafe {
+            (*vm).top = paused.activation.place();
+            (*vm).ip = (*vm).code_base.add(paused.ip as usize);
+            (*vm).install((*vm).inst);
+            Vm::run(vm)
+        };
+        (paused.activation, result)
+    }
+
+    /// Gives a paused activation up.
+    pub fn give_up(&mut self, paused: Paused) {
+        self.finish(paused.activation);
+    }
+
+    /// As [`Vm::backtrace`], of an activation that was put aside and is the innermost.
+    pub fn paused_backtrace(&self, paused: &Paused, limit: usize) -> Vec<FrameInfo> {
+        self.frames_from(paused.ip, &paused.activation, limit)
+    }
+}
