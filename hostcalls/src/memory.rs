@@ -178,6 +178,7 @@ impl Memory {
 
 impl StoreOpaque {
     pub(crate) fn new_memory(&mut self, ty: MemoryType) -> Result<MemAddr> {
+        let ty = ty.checked()?;
         let limit_bytes = ty.0.limit_bytes();
         let bytes = ty.bytes(ty.minimum());
         if bytes > limit_bytes {

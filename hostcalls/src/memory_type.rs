@@ -8,42 +8,41 @@ use sheave_loader as loader;
 pub struct MemoryType(pub(crate) loader::MemoryType);
 
 impl MemoryType {
+    /// The same type, if its limits make sense.
+    pub(crate) fn checked(&self) -> Result<MemoryType> {
+        MemoryTypeBuilder(self.0).build()
+    }
+
     /// A type of memories with 32-bit addresses.
     ///
-    /// # Panics
-    /// If `max` is below `min`, or either is more than 65,536 pages.
+    /// Limits that make no sense are an error where a memory is made.
     pub fn new(min: u32, max: Option<u32>) -> MemoryType {
         MemoryTypeBuilder::new()
             .min(min.into())
             .max(max.map(u64::from))
-            .build()
-            .expect("limits of a 32-bit memory")
+            .unchecked()
     }
 
     /// A type of memories with 64-bit addresses.
     ///
-    /// # Panics
-    /// If `max` is below `min`, or either is more than 2^48 pages.
+    /// Limits that make no sense are an error where a memory is made.
     pub fn new64(min: u64, max: Option<u64>) -> MemoryType {
         MemoryTypeBuilder::new()
             .memory64(true)
             .min(min)
             .max(max)
-            .build()
-            .expect("limits of a 64-bit memory")
+            .unchecked()
     }
 
     /// A type of memories with 32-bit addresses that threads share.
     ///
-    /// # Panics
-    /// If `max` is below `min`, or either is more than 65,536 pages.
+    /// Limits that make no sense are an error where a memory is made.
     pub fn shared(min: u32, max: u32) -> MemoryType {
         MemoryTypeBuilder::new()
             .shared(true)
             .min(min.into())
             .max(Some(max.into()))
-            .build()
-            .expect("limits of a 32-bit memory")
+            .unchecked()
     }
 
     /// The least size.
@@ -139,6 +138,10 @@ impl MemoryTypeBuilder {
     pub fn page_size_log2(&mut self, log2: u8) -> &mut MemoryTypeBuilder {
         self.0.page_size_log2 = log2;
         self
+    }
+
+    fn unchecked(&self) -> MemoryType {
+        MemoryType(self.0)
     }
 
     /// The type.
