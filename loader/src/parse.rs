@@ -6,6 +6,7 @@
 
 use crate::error::{LoadError, LoadErrorKind};
 use crate::info::ModuleInfo;
+use crate::translate::decode;
 use crate::types::{
     ArrayType, CompositeType, ConstExpr, ConstOp, DataMode, DataSegment, ElementItems, ElementMode,
     ElementSegment, Export, ExportKind, FieldType, FuncType, GlobalDef, GlobalType, HeapType,
@@ -14,8 +15,8 @@ use crate::types::{
 };
 use core::ops::Range;
 use wasmparser::{
-    Chunk, CompositeInnerType, ExternalKind, Operator, Parser, Payload, TypeRef, Validator,
-    ValidatorResources, WasmFeatures,
+    BinaryReader, Chunk, CompositeInnerType, ExternalKind, Operator, Parser, Payload, TypeRef,
+    Validator, ValidatorResources, WasmFeatures,
 };
 
 type Result<T, E = LoadError> = core::result::Result<T, E>;
@@ -128,11 +129,11 @@ impl Sections {
             if matches!(payload, Payload::End(_)) {
                 return Ok(());
             }
-            self.section(payload)?;
+            self.section(bytes, payload)?;
         }
     }
 
-    fn section(&mut self, payload: Payload<'_>) -> Result<()> {
+    fn section(&mut self, bytes: &[u8], payload: Payload<'_>) -> Result<()> {
         let info = &mut self.info;
         match payload {
             Payload::TypeSection(reader) => {
@@ -196,10 +197,7 @@ impl Sections {
             // Only with this section can code name data segments.
             Payload::DataCountSection { .. } => self.skip_data = false,
             Payload::DataSection(reader) if !self.skip_data => {
-                info.data.reserve(reserved(reader.count()));
-                for segment in reader {
-                    info.data.push(data_segment(&segment?)?);
-                }
+                info.data = data_segments(bytes, &reader)?;
             }
             Payload::CustomSection(reader) => {
                 let range = range_usize(reader.data_offset(), reader.data().len());
@@ -473,6 +471,50 @@ fn element_segment(segment: &wasmparser::Element<'_>) -> Result<ElementSegment> 
         }
     };
     Ok(ElementSegment { mode, ty, items })
+}
+
+/// All data segments. Big modules have tens of thousands, and nearly all are alike.
+fn data_segments(
+    bytes: &[u8],
+    reader: &wasmparser::DataSectionReader<'_>,
+) -> Result<Vec<DataSegment>> {
+    let mut segments = Vec::with_capacity(reserved(reader.count()));
+    let section = bytes.get(..reader.range().end as usize).unwrap_or_default();
+    let mut at = reader.original_position() as usize;
+    for _ in 0..reader.count() {
+        let rest = section.get(at..).unwrap_or_default();
+        let segment = if let Some(segment) = plain_data_segment(rest, at) {
+            segment
+        } else {
+            data_segment(&BinaryReader::new(rest, at as u64).read()?)?
+        };
+        at = segment.range.end;
+        segments.push(segment);
+    }
+    Ok(segments)
+}
+
+/// A segment for a constant place in the first memory, if its numbers are short.
+fn plain_data_segment(bytes: &[u8], at: usize) -> Option<DataSegment> {
+    let [0, 0x41, rest @ ..] = bytes else {
+        return None;
+    };
+    let (offset, n) = decode::signed(rest)?;
+    let [0x0b, rest @ ..] = &rest[n..] else {
+        return None;
+    };
+    let (len, n) = decode::unsigned(rest)?;
+    rest[n..].get(..len as usize)?;
+    let start = at + bytes.len() - rest.len() + n;
+    let mut place = ConstExpr::new();
+    place.push(ConstOp::I32Const(offset));
+    Some(DataSegment {
+        mode: DataMode::Active {
+            memory: 0,
+            offset: place,
+        },
+        range: start..start + len as usize,
+    })
 }
 
 fn data_segment(segment: &wasmparser::Data<'_>) -> Result<DataSegment> {

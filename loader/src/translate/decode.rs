@@ -125,7 +125,7 @@ fn frequent<'a, V: VisitOperator<'a>>(bytes: &[u8], v: &mut V) -> Option<(V::Out
 
 /// A number and its length, if it has at most four bytes.
 #[inline]
-fn unsigned(bytes: &[u8]) -> Option<(u32, usize)> {
+pub(crate) fn unsigned(bytes: &[u8]) -> Option<(u32, usize)> {
     match *bytes {
         [byte @ 0..0x80, ..] => Some((byte.into(), 1)),
         _ => long_unsigned(bytes),
@@ -146,7 +146,7 @@ fn long_unsigned(bytes: &[u8]) -> Option<(u32, usize)> {
 
 /// A number and its length, if it has at most four bytes.
 #[inline]
-fn signed(bytes: &[u8]) -> Option<(i32, usize)> {
+pub(crate) fn signed(bytes: &[u8]) -> Option<(i32, usize)> {
     let (value, n) = unsigned(bytes)?;
     let unused = 32 - 7 * n as u32;
     Some(((value << unused) as i32 >> unused, n))

@@ -22,7 +22,7 @@ mod branch;
 mod call;
 mod condition;
 mod control;
-mod decode;
+pub(crate) mod decode;
 mod driver;
 mod emit;
 mod fuse;
