@@ -16,8 +16,9 @@ fn features(folder: &str) -> &'static str {
         "sign-extension-ops" => "mvp,sign-extension",
         "nontrapping-float-to-int-conversions" => "mvp,saturating-float-to-int",
         "memory64" => "memory64",
+        "threads" => "mvp,threads",
         "bulk-memory" => "function-references",
-        "wasm-v2" | "multi-value" | "mutable-global" | "reference-types" | "threads" => "",
+        "wasm-v2" | "multi-value" | "mutable-global" | "reference-types" => "",
         "function-references" => "extended-const,tail-call,function-references",
         _ => "all",
     }

@@ -16,6 +16,7 @@ use sheave_loader::{FEATURES, Feature, Options, WasmFeatures};
 pub struct Config {
     pub(crate) options: Options,
     pub(crate) epochs: bool,
+    pub(crate) shared_memory: bool,
     pub(crate) executor: Executor,
     pub(crate) arena: ArenaConfig,
     pub(crate) max_wasm_stack: usize,
@@ -51,6 +52,7 @@ impl Config {
         Config {
             options: Options::default(),
             epochs: false,
+            shared_memory: false,
             executor: Executor::best(),
             arena: ArenaConfig::default(),
             max_wasm_stack: 1 << 20,
@@ -71,6 +73,18 @@ impl Config {
     /// Switches a feature, as the method that is named in [`Feature::switch`] does.
     pub fn feature(&mut self, feature: &Feature, enable: bool) -> &mut Config {
         self.options.features.set(feature.flag, enable);
+        self
+    }
+
+    /// Whether memories whose type says that threads share them can be made. Off by default. Such a memory belongs to one
+    /// store, as every other: [`SharedMemoryError`](crate::SharedMemoryError).
+    pub fn shared_memory(&mut self, enable: bool) -> &mut Config {
+        self.shared_memory = enable;
+        self
+    }
+
+    /// Branch hints change no code: the section `metadata.code.branch_hint` is read by nobody, on or off.
+    pub fn wasm_branch_hinting(&mut self, _enable: bool) -> &mut Config {
         self
     }
 

@@ -1,8 +1,9 @@
 //! What can be imported and exported.
 
+use crate::Result;
 use crate::func::Func;
 use crate::global::Global;
-use crate::memory::Memory;
+use crate::memory::{Memory, SharedMemoryError};
 use crate::store::{AsContext, StoreOpaque};
 use crate::table::Table;
 use crate::types::ExternType;
@@ -61,6 +62,18 @@ impl Extern {
             Extern::Table(t) => t.store,
             Extern::Memory(m) => m.store,
         }
+    }
+
+    /// Panics if it is of another store; but a shared memory is an error.
+    pub(crate) fn check(&self, opaque: &StoreOpaque) -> Result<()> {
+        if let Extern::Memory(m) = self
+            && m.shared
+            && m.store != opaque.id
+        {
+            return Err(SharedMemoryError::OtherStore.into());
+        }
+        opaque.check(self.store());
+        Ok(())
     }
 
     pub(crate) fn ty_in(&self, opaque: &StoreOpaque) -> ExternType {

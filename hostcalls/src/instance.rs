@@ -43,6 +43,12 @@ fn export_of(opaque: &mut StoreOpaque, inst: InstAddr, kind: ExportKind, i: u32)
         ExportKind::Memory => Extern::Memory(Memory {
             store,
             addr: opaque.vm.instance_memory(inst, i)?,
+            shared: opaque.instances[inst.0 as usize]
+                .loaded()
+                .info()
+                .memories
+                .get(i as usize)?
+                .shared,
         }),
         ExportKind::Global => Extern::Global(Global {
             store,

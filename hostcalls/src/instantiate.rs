@@ -136,7 +136,7 @@ pub(crate) fn instantiate<T: 'static>(
         bail!("expected {} imports, found {}", wanted.len(), imports.len());
     }
     for (want, have) in wanted.zip(imports) {
-        store.opaque.check(have.store());
+        have.check(&store.opaque)?;
         let have = have.ty_in(&store.opaque);
         matching::check(
             module.engine().types(),

@@ -50,7 +50,7 @@ pub use interrupt::InterruptHandle;
 pub use into_func::{IntoFunc, WasmRet};
 pub use limits::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 pub use linker::{Linker, UnknownImportError};
-pub use memory::{Memory, MemoryAccessError};
+pub use memory::{Memory, MemoryAccessError, SharedMemoryError};
 pub use module::Module;
 pub use resume::{CallOutcome, PausedCall};
 pub use sheave_interp::{Backend, Executor, PauseReason, Trap};

@@ -161,7 +161,7 @@ impl<T: 'static> Linker<T> {
     /// Defines an item of a store.
     ///
     /// # Errors
-    /// If the name is taken.
+    /// If the name is taken, or the item is a shared memory of another store.
     pub fn define(
         &mut self,
         store: impl AsContext<Data = T>,
@@ -171,7 +171,7 @@ impl<T: 'static> Linker<T> {
     ) -> Result<&mut Self> {
         let item = item.into();
         let opaque = &store.as_context().0.opaque;
-        opaque.check(item.store());
+        item.check(opaque)?;
         let ty = item.ty_in(opaque);
         self.insert(module, name, Definition::Extern(item, ty))
     }

@@ -13,7 +13,34 @@ use crate::types::MemoryType;
 pub struct Memory {
     pub(crate) store: u64,
     pub(crate) addr: MemAddr,
+    /// Whether its type says so: another store must not panic, but say why it cannot have it.
+    pub(crate) shared: bool,
 }
+
+/// Why a memory that threads are to share cannot be had.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum SharedMemoryError {
+    /// [`Config::shared_memory`](crate::Config::shared_memory) is off.
+    Disabled,
+    /// It belongs to another store. Shared or not, a memory has its place in the block of one store.
+    OtherStore,
+}
+
+impl core::fmt::Display for SharedMemoryError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            SharedMemoryError::Disabled => {
+                "shared memories are off in this engine: see `Config::shared_memory`"
+            }
+            SharedMemoryError::OtherStore => {
+                "a shared memory cannot be used by several stores: each memory belongs to one"
+            }
+        })
+    }
+}
+
+impl core::error::Error for SharedMemoryError {}
 
 /// A range is not all inside a memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,17 +59,17 @@ impl Memory {
     /// A new memory of zeros.
     ///
     /// # Errors
-    /// If the limiter or the store's budget refuses, or the type asks for more than there can be.
+    /// If the limiter or the store's budget refuses, or the type asks for more than there can be; [`SharedMemoryError`]
+    /// if it is to be shared and that is off.
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Memory> {
         let store = store.as_context_mut().0;
-        if ty.is_shared() {
-            anyhow::bail!("memories shared by threads are not supported yet");
-        }
         store.limit_new_memory(&ty)?;
+        let shared = ty.is_shared();
         let addr = store.opaque.new_memory(ty)?;
         Ok(Memory {
             store: store.opaque.id,
             addr,
+            shared,
         })
     }
 
@@ -179,6 +206,9 @@ impl Memory {
 impl StoreOpaque {
     pub(crate) fn new_memory(&mut self, ty: MemoryType) -> Result<MemAddr> {
         let ty = ty.checked()?;
+        if ty.is_shared() && !self.engine.config().shared_memory {
+            return Err(SharedMemoryError::Disabled.into());
+        }
         let limit_bytes = ty.0.limit_bytes();
         let bytes = ty.bytes(ty.minimum());
         if bytes > limit_bytes {
@@ -190,6 +220,7 @@ impl StoreOpaque {
             limit_bytes,
             page_size_log2: ty.page_size_log2(),
             memory64: ty.is_64(),
+            shared: ty.is_shared(),
         })?;
         self.memory_types.push(ty);
         Ok(addr)

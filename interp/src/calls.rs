@@ -21,13 +21,13 @@ pub(crate) unsafe fn raise(vm: *mut Vm, trap: Trap) -> u32 {
 
 /// Operands of the op at the saved `ip`, by unit.
 #[derive(Clone, Copy)]
-struct Operands {
+pub(crate) struct Operands {
     at: *const u8,
     fp: *mut u8,
 }
 
 impl Operands {
-    unsafe fn of(vm: *mut Vm) -> Operands {
+    pub(crate) unsafe fn of(vm: *mut Vm) -> Operands {
         // SAFETY: I1.
         unsafe {
             Operands {
@@ -37,17 +37,17 @@ impl Operands {
         }
     }
 
-    unsafe fn u16(self, unit: usize) -> u16 {
+    pub(crate) unsafe fn u16(self, unit: usize) -> u16 {
         // SAFETY: I2, the op has that unit.
         unsafe { rd16(self.at, unit * 2) }
     }
 
-    unsafe fn u32(self, unit: usize) -> u32 {
+    pub(crate) unsafe fn u32(self, unit: usize) -> u32 {
         // SAFETY: I2, the op has those units.
         unsafe { rd32(self.at, unit * 2) }
     }
 
-    unsafe fn slot(self, unit: usize) -> u64 {
+    pub(crate) unsafe fn slot(self, unit: usize) -> u64 {
         // SAFETY: I2, the unit is a slot of the frame.
         unsafe { get_u64(self.fp, self.u16(unit)) }
     }

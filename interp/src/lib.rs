@@ -18,6 +18,7 @@
 //! A wasm call pushes a record {code offset u32, frame delta u32} and moves `fp`; it never uses the native stack.
 
 mod activation;
+mod atomics;
 mod calls;
 mod code_space;
 mod executor;

@@ -22,6 +22,8 @@ pub struct MemorySpec {
     pub page_size_log2: u8,
     /// Whether addresses have 64 bits.
     pub memory64: bool,
+    /// Whether its type says that threads share it.
+    pub shared: bool,
 }
 
 impl Default for MemorySpec {
@@ -33,6 +35,7 @@ impl Default for MemorySpec {
             limit_bytes: 1 << 32,
             page_size_log2: 16,
             memory64: false,
+            shared: false,
         }
     }
 }
@@ -52,6 +55,7 @@ impl Vm {
             limit_bytes: spec.limit_bytes,
             page_size_log2: spec.page_size_log2,
             memory64: spec.memory64,
+            shared: spec.shared,
         });
         self.refresh();
         Ok(MemAddr(addr))

@@ -4,6 +4,7 @@
     reason = "gets the machine as a raw pointer, as handlers have it"
 )]
 
+pub(crate) use crate::atomics::*;
 pub(crate) use crate::calls::{
     call, call_import, call_indirect, call_ref, raise, ret_cross, return_call, return_call_import,
     return_call_indirect, return_call_ref,

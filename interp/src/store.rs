@@ -103,6 +103,7 @@ pub(crate) struct MemRec {
     pub(crate) limit_bytes: u64,
     pub(crate) page_size_log2: u8,
     pub(crate) memory64: bool,
+    pub(crate) shared: bool,
 }
 
 pub(crate) struct TableRec {

@@ -37,9 +37,15 @@ pub enum Trap {
     ArrayOutOfBounds,
     /// No room for an object, even after a collection.
     GcHeapOutOfMemory,
+    /// An atomic access at an address that is no multiple of its size.
+    HeapMisaligned,
+    /// `memory.atomic.wait` on a memory that is not shared.
+    AtomicWaitNonSharedMemory,
+    /// `memory.atomic.wait` without a timeout: nobody else runs in the store who could end it.
+    AtomicWaitForever,
 }
 
-const ALL: [Trap; 16] = [
+const ALL: [Trap; 19] = [
     Trap::Unreachable,
     Trap::MemoryOutOfBounds,
     Trap::TableOutOfBounds,
@@ -56,6 +62,9 @@ const ALL: [Trap; 16] = [
     Trap::CastFailure,
     Trap::ArrayOutOfBounds,
     Trap::GcHeapOutOfMemory,
+    Trap::HeapMisaligned,
+    Trap::AtomicWaitNonSharedMemory,
+    Trap::AtomicWaitForever,
 ];
 
 impl Trap {
@@ -91,6 +100,11 @@ impl core::fmt::Display for Trap {
             Trap::CastFailure => "cast failure",
             Trap::ArrayOutOfBounds => "out of bounds array access",
             Trap::GcHeapOutOfMemory => "GC heap out of memory",
+            Trap::HeapMisaligned => "unaligned atomic",
+            Trap::AtomicWaitNonSharedMemory => "atomic wait on non-shared memory",
+            Trap::AtomicWaitForever => {
+                "atomic wait without a timeout, which nothing else in this store could end"
+            }
         })
     }
 }

@@ -106,8 +106,8 @@ macro_rules! for_each_feature {
             "exceptions" wasm_exceptions EXCEPTIONS Wasm3 true = "its instructions are not translated yet";
             /// Exceptions as they were before they were standardised.
             "legacy-exceptions" wasm_legacy_exceptions LEGACY_EXCEPTIONS Proposal false = "superseded by exceptions";
-            /// Atomic instructions and shared memories.
-            "threads" wasm_threads THREADS Proposal true = "its instructions are not translated yet";
+            /// Atomic instructions and shared memories, which have to be allowed besides: see `docs/threads.md`.
+            "threads" wasm_threads THREADS Proposal true;
             /// Shared functions, tables, globals and objects.
             "shared-everything-threads" wasm_shared_everything_threads SHARED_EVERYTHING_THREADS Proposal false = "an early proposal";
             /// Memories with pages of one byte.
@@ -115,7 +115,7 @@ macro_rules! for_each_feature {
             /// Addition, subtraction and multiplication of 128-bit integers.
             "wide-arithmetic" wasm_wide_arithmetic WIDE_ARITHMETIC Proposal false;
             /// A shorter encoding of imports that share a module name.
-            "compact-imports" wasm_compact_imports COMPACT_IMPORTS Proposal false = "the parser of modules does not know it yet";
+            "compact-imports" wasm_compact_imports COMPACT_IMPORTS Proposal false;
             /// Continuations.
             "stack-switching" wasm_stack_switching STACK_SWITCHING Proposal false = "its instructions are not translated yet";
             /// `memory.discard`.

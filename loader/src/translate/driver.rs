@@ -221,6 +221,7 @@ macro_rules! translate {
     (@reference_types $($rest:tt)*) => { translate!(@mvp $($rest)*) };
     (@tail_call $($rest:tt)*) => { translate!(@mvp $($rest)*) };
     (@function_references $($rest:tt)*) => { translate!(@mvp $($rest)*) };
+    (@threads $($rest:tt)*) => { translate!(@mvp $($rest)*) };
     (@wide_arithmetic $($rest:tt)*) => { translate!(@mvp $($rest)*) };
     (@simd $t:expr, visit_v128_const $arg:ident) => { translate!(@mvp $t, visit_v128_const $arg) };
     (@$other:ident $t:expr, $visit:ident $($arg:ident)*) => {{ $(let _ = $arg;)* }};

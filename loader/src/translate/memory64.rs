@@ -33,7 +33,7 @@ impl Translator<'_> {
     }
 
     /// The address and what is left of the offset, of which the ops hold 32 bits.
-    fn address64(&mut self, (entry, at): Popped, offset: u64) -> (Popped, u32) {
+    pub(super) fn address64(&mut self, (entry, at): Popped, offset: u64) -> (Popped, u32) {
         if let Ok(offset) = u32::try_from(offset) {
             return ((entry, at), offset);
         }

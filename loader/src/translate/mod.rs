@@ -18,6 +18,7 @@
 //! Everything here takes time and memory linear in the size of the function, whatever it looks
 //! like; nothing recurses.
 
+mod atomics;
 mod branch;
 mod call;
 mod condition;

@@ -37,6 +37,8 @@ impl Options {
     #[must_use]
     pub fn config(&self) -> Config {
         let mut config = Config::new();
+        // Scripts of the proposal expect that a module with such a memory can be instantiated.
+        config.shared_memory(true);
         if let Some(features) = &self.features {
             for feature in supported() {
                 config.feature(feature, features.enabled.contains(&feature.name));

@@ -350,6 +350,8 @@ fn spec_texts(trap: Trap) -> &'static [&'static str] {
         Trap::CastFailure => &["cast failure"],
         Trap::ArrayOutOfBounds => &["out of bounds array access"],
         Trap::AllocationTooLarge => &["allocation size too large"],
+        Trap::HeapMisaligned => &["unaligned atomic"],
+        Trap::AtomicWaitNonSharedMemory => &["expected shared memory"],
         _ => &[],
     }
 }

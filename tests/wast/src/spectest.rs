@@ -44,5 +44,9 @@ pub(crate) fn define(linker: &mut Linker<()>, store: &mut Store<()>) -> Result<(
 
     let memory = Memory::new(&mut *store, MemoryType::new(1, Some(2)))?;
     linker.define(&mut *store, "spectest", "memory", memory)?;
+    // Not there unless threads are on.
+    if let Ok(memory) = Memory::new(&mut *store, MemoryType::shared(1, 2)) {
+        linker.define(&mut *store, "spectest", "shared_memory", memory)?;
+    }
     Ok(())
 }
