@@ -78,7 +78,7 @@ pub(crate) mod threaded {
     //! One function an op; see `build.rs`.
     use crate::gc::access::*;
     use crate::regs::*;
-    use crate::simd::V128;
+    use crate::simd::{self, V128};
     use crate::trap::Trap;
     use crate::vm::Vm;
     use crate::{num, slow};
@@ -117,7 +117,7 @@ mod portable {
     //! One arm an op; see `build.rs`.
     use crate::gc::access::*;
     use crate::regs::*;
-    use crate::simd::V128;
+    use crate::simd::{self, V128};
     use crate::trap::Trap;
     use crate::vm::Vm;
     use crate::{num, slow};

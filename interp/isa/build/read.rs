@@ -86,6 +86,8 @@ fn expand(row: &str, section: &str, doc: &str, rows: &mut Vec<Row>) {
     };
     let (first, after) = braces(&row[open..]);
     match kind.as_str() {
+        // Without a type these are single rows, written out.
+        "load" | "store" if rest.len() == 1 => {}
         "load" => return expand_load(base, &rest, first, rows),
         "store" => return expand_store(base, &rest, first, rows),
         _ => {}
@@ -155,6 +157,9 @@ fn expand(row: &str, section: &str, doc: &str, rows: &mut Vec<Row>) {
         };
         r.effect = effect.clone();
         r.operands = operands.clone();
+        if matches!(kind.as_str(), "load" | "store") && !name.ends_with("_mem") {
+            r.links.push(("mem", format!("{name}_mem")));
+        }
         if kind == "compare" {
             r.kind = "value".into();
             r.doc = format!("`dst = {}`. {doc}", last_expr(&effect));
@@ -254,15 +259,20 @@ fn op(name: &str, role: &str, ty: &str) -> Operand {
 
 fn expand_load(base: Row, rest: &[&str], map: &str, rows: &mut Vec<Row>) {
     // NAME T of M { map }
-    let (ty, mem) = (rest[1], rest[3]);
+    let (ty, mem) = (rest[1], rust_name(rest[3]));
+    let few = base.attrs.iter().any(|a| a == "few");
     let dst = op("dst", "out", ty);
     let mut push = |suffix: &str, how: &str, operands: Vec<Operand>, address: &str| {
+        if few && !FEW.contains(&suffix) {
+            return;
+        }
         let mut r = base.clone();
         r.name = format!("{}{suffix}", base.name);
         r.doc = format!("{} {how}", base.doc);
         r.operands = operands;
         r.effect = format!("let v: {mem} = {address}; {map}");
         match suffix {
+            "" if few => r.links = few_links(&base.name),
             "" => r.links = address_links(&base.name),
             "_m64" => r.links = address_links_m64(&base.name),
             _ => {}
@@ -356,6 +366,18 @@ fn expand_load(base: Row, rest: &[&str], map: &str, rows: &mut Vec<Row>) {
     );
 }
 
+/// The forms of a load or store with the attribute `few`; memories with 64-bit addresses have the last.
+const FEW: &[&str] = &["", "_add", "_mem"];
+
+fn few_links(name: &str) -> Vec<(&'static str, String)> {
+    ["add", "mem"].map(|s| (s, format!("{name}_{s}"))).into()
+}
+
+/// The Rust type of a value in memory.
+fn rust_name(ty: &str) -> &str {
+    if ty == "v128" { "V128" } else { ty }
+}
+
 /// The other ways to give the address, of loads and stores alike.
 fn address_links(name: &str) -> Vec<(&'static str, String)> {
     let mut forms = vec!["add", "addi", "abs", "mem", "m64"];
@@ -393,13 +415,15 @@ fn indexed(name: &str) -> bool {
             | "f32_store"
             | "f64_store"
             | "i32_store16"
+            | "v128_load"
+            | "v128_store"
     )
 }
 
 fn expand_store(base: Row, rest: &[&str], map: &str, rows: &mut Vec<Row>) {
-    let (ty, mem) = (rest[1], rest[3]);
+    let (ty, mem) = (rest[1], rust_name(rest[3]));
     let val = op("val", "in", ty);
-    let int = !ty.starts_with('f');
+    let int = ty.starts_with(['i', 'u']);
     let mut push = |suffix: &str, how: &str, operands: Vec<Operand>, conv: &str, address: &str| {
         let mut r = base.clone();
         r.attrs = vec!["keep".into()];

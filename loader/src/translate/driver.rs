@@ -223,7 +223,8 @@ macro_rules! translate {
     (@function_references $($rest:tt)*) => { translate!(@mvp $($rest)*) };
     (@threads $($rest:tt)*) => { translate!(@mvp $($rest)*) };
     (@wide_arithmetic $($rest:tt)*) => { translate!(@mvp $($rest)*) };
-    (@simd $t:expr, visit_v128_const $arg:ident) => { translate!(@mvp $t, visit_v128_const $arg) };
+    (@simd $($rest:tt)*) => { translate!(@mvp $($rest)*) };
+    (@relaxed_simd $($rest:tt)*) => { translate!(@mvp $($rest)*) };
     (@$other:ident $t:expr, $visit:ident $($arg:ident)*) => {{ $(let _ = $arg;)* }};
 }
 

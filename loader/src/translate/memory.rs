@@ -31,7 +31,7 @@ impl Translator<'_> {
             let addr = self.slot_low((entry, at));
             self.put_value([op as u16, dst, addr, lo(offset), hi(offset)]);
         }
-        self.push_temp(ty);
+        self.push_value(ty);
     }
 
     pub(super) fn store(&mut self, op: Op, arg: MemArg) {
@@ -41,7 +41,7 @@ impl Translator<'_> {
         if self.any_memory64 && self.is_memory64(&arg) {
             return self.store64(op, &arg);
         }
-        let (mut value, value_at) = self.pop();
+        let (mut value, value_at) = self.pop_value();
         let (addr, addr_at) = self.pop();
         let offset = arg.offset as u32;
         let memory = memory_of(&arg);
@@ -168,9 +168,10 @@ impl Translator<'_> {
         let by_slots = Some(form) != op.addi_form();
         let operands = &self.asm.code[sum as usize + 2..];
         let value_slot = self.temp(value.1);
-        if value.0.kind != Kind::Local
-            && (operands[0] == value_slot || (by_slots && operands[1] == value_slot))
-        {
+        let taken = |slot| {
+            slot == value_slot || (value.0.ty == Ty::V128 && slot == value_slot.wrapping_add(1))
+        };
+        if value.0.kind != Kind::Local && (taken(operands[0]) || (by_slots && taken(operands[1]))) {
             return false;
         }
         let made_value = made_value.then(|| self.take_last());

@@ -58,12 +58,12 @@ impl Translator<'_> {
             && let Some(form) = op.abs_form()
         {
             self.put_value([form as u16, dst, lo(address), hi(address)]);
-            self.push_temp(ty);
+            self.push_value(ty);
             return;
         }
         let (addr, offset) = self.address64(addr, arg.offset);
         let m64 = op.m64_form().unwrap_or(op);
-        if memory != 0 {
+        if memory != 0 || op.m64_form().is_none() {
             let addr = self.slot(addr.0, addr.1);
             let form = op.mem_form().unwrap_or(op);
             self.put_value([form as u16, dst, addr, lo(offset), hi(offset), memory]);
@@ -71,7 +71,7 @@ impl Translator<'_> {
             let addr = self.slot(addr.0, addr.1);
             self.put_value([m64 as u16, dst, addr, lo(offset), hi(offset)]);
         }
-        self.push_temp(ty);
+        self.push_value(ty);
     }
 
     /// A load whose address the last op added up.
@@ -94,7 +94,7 @@ impl Translator<'_> {
     }
 
     pub(super) fn store64(&mut self, op: Op, arg: &MemArg) {
-        let (mut value, value_at) = self.pop();
+        let (mut value, value_at) = self.pop_value();
         let addr = self.pop();
         let memory = memory_of(arg);
         let mut op = op;

@@ -34,6 +34,7 @@ mod refs;
 mod repeat;
 mod simd;
 mod stack;
+mod vector;
 mod visit;
 mod wide;
 
