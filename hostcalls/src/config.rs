@@ -76,7 +76,6 @@ impl Config {
         self
     }
 
-<<<<<<< HEAD
     /// Whether memories whose type says that threads share them can be made. Off by default. Such a memory belongs to one
     /// store, as every other: [`SharedMemoryError`](crate::SharedMemoryError).
     pub fn shared_memory(&mut self, enable: bool) -> &mut Config {
@@ -86,11 +85,12 @@ impl Config {
 
     /// Branch hints change no code: the section `metadata.code.branch_hint` is read by nobody, on or off.
     pub fn wasm_branch_hinting(&mut self, _enable: bool) -> &mut Config {
-=======
+        self
+    }
+
     /// Whether relaxed vector operators give what the specification's deterministic profile says. They always do
     /// here, on every machine, whatever is asked for.
     pub fn relaxed_simd_deterministic(&mut self, _enable: bool) -> &mut Config {
->>>>>>> faf21a8 (isa, interp, loader: fixed-width and relaxed SIMD)
         self
     }
 
