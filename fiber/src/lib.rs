@@ -1,16 +1,49 @@
-//! Native stacks for host frames: a documented skeleton.
-//!
-//! WebAssembly code never uses the native stack (its frames and continuations are arena objects), so nothing here is
-//! needed to call, trap, suspend or snapshot. What is needed is for *host* functions that call back into wasm, when a
-//! continuation that contains their native frames is to be suspended, resumed and dropped: such a function then runs on
-//! a *fiber*, a bounded native stack of its own.
-//!
-//! This crate will hold, and nothing else of sheave will know:
-//! - the switch between native stacks: assembly for x86-64 (both ABIs), aarch64, riscv64 and a 32-bit target, with
-//!   unwind information; threads where there is no assembly, and under Miri;
-//! - stack memory: guard pages, a pool, and memory that the embedder supplies, whose bounds are always known;
-//! - how much of a stack a host function used, and a cap on it.
-//!
-//! Until then a host function runs on the stack of whoever called the store, and nested activations are limited in
-//! number.
-#![forbid(unsafe_code)]
+#![doc = include_str!("../README.md")]
+
+mod body;
+mod fiber;
+mod scoped;
+mod stack;
+mod suspend;
+mod words;
+
+#[cfg(fiber_asm)]
+#[path = "arch/mod.rs"]
+mod backend;
+#[cfg(fiber_threads)]
+#[path = "threads.rs"]
+mod backend;
+#[cfg(not(any(fiber_asm, fiber_threads)))]
+#[path = "disabled.rs"]
+mod backend;
+
+pub use fiber::{CancelError, Fiber, FiberError, Finished, Step};
+pub use scoped::{ScopedFiber, call_on, scope};
+pub use stack::{
+    DEFAULT_STACK_SIZE, Limited, MIN_STACK_SIZE, Measured, NativeStack, NativeStacks, PoolConfig,
+    PoolCounters, PooledStack, StackBounds, StackCreator, StackError, StackMemory, StackPool,
+    page_size,
+};
+pub use suspend::{Cancelled, Suspender};
+
+/// How fibers run in this build.
+pub const BACKEND: Backend = if cfg!(fiber_asm) {
+    Backend::Assembly
+} else if cfg!(fiber_threads) {
+    Backend::Threads
+} else {
+    Backend::Disabled
+};
+
+/// See [`BACKEND`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Backend {
+    /// A switch is a few instructions.
+    Assembly,
+    /// A fiber is a thread of the system, of which only one runs at a time: slow. Thread-locals are those of that
+    /// thread, and what must be undone on the thread that did it (a lock's guard) must not be taken along.
+    Threads,
+    /// [`Fiber::new`] answers [`FiberError::Unsupported`].
+    Disabled,
+}
