@@ -20,7 +20,8 @@ pub enum Verdict {
     Differ(String),
 }
 
-const PLAIN: Mode = Mode {
+/// The usual way, with the portable executor.
+pub const PLAIN: Mode = Mode {
     executor: Executor::Portable,
     lazy: true,
     lazy_validation: false,
@@ -30,6 +31,7 @@ const PLAIN: Mode = Mode {
     image: false,
     fuel: false,
     fuel_per_call: 1 << 40,
+    pausing: false,
 };
 
 /// The ways that the seed chooses for sheave.
@@ -120,6 +122,25 @@ pub fn check(wasm: &[u8], seed: u64) -> Result<Verdict> {
             "fuel: {:?} and {:?}",
             portable.fuel, fast.fuel
         )));
+    }
+    // Pausing in the middle of the calls, and going on.
+    for executor in [Executor::Portable, threaded] {
+        let mode = Mode {
+            executor,
+            pausing: true,
+            relocate: seed & 1 == 0,
+            ..fueled.clone()
+        };
+        let paused = ours::run(wasm, seed, &mode)?;
+        if let Some(difference) = difference(&paused.events, &portable.events) {
+            return Ok(Verdict::Differ(format!("{mode:?}\n  {difference}")));
+        }
+        if paused.fuel != portable.fuel {
+            return Ok(Verdict::Differ(format!(
+                "fuel of calls that pause: {:?} and {:?}",
+                paused.fuel, portable.fuel
+            )));
+        }
     }
     // Running dry somewhere in the middle of the calls.
     let most = portable.fuel.iter().copied().max().unwrap_or(0);

@@ -6,10 +6,12 @@
 //! cargo run --release --manifest-path fuzz/Cargo.toml -- --case 0x1234          # one seed again
 //! cargo run --release --manifest-path fuzz/Cargo.toml -- --wasm FILE --case 0x1234 --shrink
 //! cargo run --release --manifest-path fuzz/Cargo.toml -- --corpus DIR --times 3 # programs that export run(i32) -> i64
+//! cargo run --release --manifest-path fuzz/Cargo.toml -- --damaged --seconds 60 # damaged images, opened and run
 //! ```
 
 mod case;
 mod check;
+mod damage;
 mod dense;
 mod edit;
 mod ours;
@@ -33,6 +35,9 @@ struct Args {
     corpus: Option<PathBuf>,
     times: i32,
     shrink: bool,
+    damaged: bool,
+    damaged_child: Option<u64>,
+    damaged_case: Option<u64>,
     out: PathBuf,
 }
 
@@ -52,6 +57,9 @@ fn args() -> Result<Args> {
         corpus: None,
         times: 3,
         shrink: false,
+        damaged: false,
+        damaged_child: None,
+        damaged_case: None,
         out: Path::new(env!("CARGO_MANIFEST_DIR")).join("found"),
     };
     let mut all = std::env::args().skip(1);
@@ -66,6 +74,9 @@ fn args() -> Result<Args> {
             "--times" => a.times = number(&value()?)? as i32,
             "--out" => a.out = value()?.into(),
             "--shrink" => a.shrink = true,
+            "--damaged" => a.damaged = true,
+            "--damaged-child" => a.damaged_child = Some(number(&value()?)?),
+            "--damaged-case" => a.damaged_case = Some(number(&value()?)?),
             _ => bail!("unknown option {name}"),
         }
     }
@@ -240,11 +251,19 @@ fn corpus(dir: &Path, times: i32) -> Result<u64> {
 
 fn main() -> Result<()> {
     let a = args()?;
+    if let Some(seed) = a.damaged_case {
+        return damage::single(seed);
+    }
     // What panics is said once, with the seed.
     if a.case.is_none() {
         std::panic::set_hook(Box::new(|_| {}));
     }
+    if let Some(skip) = a.damaged_child {
+        damage::child(a.seed, skip, a.seconds);
+        return Ok(());
+    }
     let found = match (&a.corpus, a.case) {
+        _ if a.damaged => damage::fuzz(a.seed, a.seconds)?,
         (Some(dir), _) => corpus(dir, a.times)?,
         (None, Some(seed)) => one(&a, seed)?,
         (None, None) => fuzz(&a)?,

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use sheave::{
-    AsContext, AsContextMut, Backend, Config, Engine, Executor, Extern, ExternRef, ExternType,
-    Func, FuncType, Global, HeapType, Instance, Memory, Module, Ref, Store, Table, Trap, Val,
-    ValType,
+    AsContext, AsContextMut, Backend, CallOutcome, Config, Engine, Executor, Extern, ExternRef,
+    ExternType, Func, FuncType, Global, HeapType, Instance, Memory, Module, Ref, Store,
+    StoreLimits, Table, Trap, Val, ValType,
 };
 
 use crate::case::{CALLS_AND_LOOPS, COUNTER, Event, Failure, Random, Type, Value, hash};
@@ -24,6 +24,8 @@ pub struct Mode {
     pub fuel: bool,
     /// Fuel of each call, if fuel is on.
     pub fuel_per_call: u64,
+    /// Each call gets its fuel in small parts, and pauses in between.
+    pub pausing: bool,
 }
 
 impl Mode {
@@ -59,6 +61,7 @@ pub struct Run {
 struct Log {
     events: Vec<Event>,
     calls: u64,
+    limits: StoreLimits,
 }
 
 fn type_of(ty: &ValType) -> Type {
@@ -93,6 +96,7 @@ fn from_val(store: impl AsContext, val: &Val, funcs: &[Func]) -> Value {
         Val::F32(v) => Value::F32(*v),
         Val::F64(v) => Value::F64(*v),
         Val::FuncRef(f) => Value::Func(f.as_ref().map(place)),
+        Val::V128(_) => unreachable!("no module has vectors"),
         Val::ExternRef(e) => Value::Extern(e.map(|e| {
             *e.data(store.as_context())
                 .ok()
@@ -176,7 +180,14 @@ pub fn run(wasm: &[u8], seed: u64, mode: &Mode) -> Result<Run> {
     } else {
         module
     };
-    let mut store = Store::new(&engine, Log::default());
+    run_module(&module, seed, mode, StoreLimits::default())
+}
+
+/// As [`run`], for a module that was loaded with the engine of that mode.
+pub fn run_module(module: &Module, seed: u64, mode: &Mode, limits: StoreLimits) -> Result<Run> {
+    let mut store = Store::new(module.engine(), Log::default());
+    store.data_mut().limits = limits;
+    store.limiter(|log| &mut log.limits);
     let mut run = Run {
         events: Vec::new(),
         fuel: Vec::new(),
@@ -211,7 +222,7 @@ pub fn run(wasm: &[u8], seed: u64, mode: &Mode) -> Result<Run> {
                 }
             }
         }
-        let instance = Instance::new(&mut store, &module, &imports);
+        let instance = Instance::new(&mut store, module, &imports);
         if mode.fuel {
             run.fuel.push(mode.fuel_per_call - store.get_fuel()?);
         }
@@ -262,7 +273,13 @@ pub fn run(wasm: &[u8], seed: u64, mode: &Mode) -> Result<Run> {
                 ));
             }
             let mut results = vec![Val::I32(0); ty.results().len()];
-            let result = match func.call(&mut store, &args, &mut results) {
+            let mut given = mode.fuel_per_call;
+            let called = if mode.pausing {
+                in_parts(&mut store, func, &args, &mut results, mode, &mut given)
+            } else {
+                func.call(&mut store, &args, &mut results)
+            };
+            let result = match called {
                 Ok(()) => Ok(results
                     .iter()
                     .map(|v| from_val(&store, v, &places))
@@ -270,7 +287,7 @@ pub fn run(wasm: &[u8], seed: u64, mode: &Mode) -> Result<Run> {
                 Err(e) => Err(failure(&e)),
             };
             if mode.fuel {
-                run.fuel.push(mode.fuel_per_call - store.get_fuel()?);
+                run.fuel.push(given - store.get_fuel()?);
             }
             store
                 .data_mut()
@@ -299,6 +316,32 @@ pub fn run(wasm: &[u8], seed: u64, mode: &Mode) -> Result<Run> {
     }
     run.events = store.into_data().events;
     Ok(run)
+}
+
+/// A call that gets its fuel in parts, each greater than the one before. Counts what was given.
+fn in_parts(
+    store: &mut Store<Log>,
+    func: &Func,
+    args: &[Val],
+    results: &mut [Val],
+    mode: &Mode,
+    given: &mut u64,
+) -> Result<()> {
+    let mut part = 1;
+    store.set_fuel(part)?;
+    *given = part;
+    let mut outcome = func.call_resumable(store, args, results)?;
+    while let CallOutcome::Paused(_) = outcome {
+        if mode.relocate && part % 3 == 0 {
+            store.relocate()?;
+        }
+        let left = store.get_fuel()?;
+        part += 1 + part / 2;
+        *given += part;
+        store.set_fuel(left + part)?;
+        outcome = store.resume_call(results)?;
+    }
+    Ok(())
 }
 
 /// `run(n)` of a program.
