@@ -11,7 +11,7 @@ pub(crate) fn parse(text: &str, ty: &ValType) -> Result<Val, String> {
         ValType::V128 => integer(text, 128).map(|bits| Val::V128(bits.into())),
         ValType::F32 => text.parse::<f32>().ok().map(|x| Val::F32(x.to_bits())),
         ValType::F64 => text.parse::<f64>().ok().map(|x| Val::F64(x.to_bits())),
-        ValType::Ref(ty) if text == "null" => Some(Val::null_ref(ty.heap_type)),
+        ValType::Ref(ty) if text == "null" => Some(Val::null_ref(ty.heap_type())),
         _ => {
             return Err(format!(
                 "an argument of type {ty} cannot be given on the command line"
@@ -56,9 +56,13 @@ pub(crate) fn show(value: &Val) -> String {
         Val::F32(bits) => f32::from_bits(*bits).to_string(),
         Val::F64(bits) => f64::from_bits(*bits).to_string(),
         Val::V128(bits) => bits.to_string(),
-        Val::FuncRef(None) | Val::ExternRef(None) => "null".into(),
+        Val::FuncRef(None) | Val::ExternRef(None) | Val::AnyRef(None) | Val::ExnRef(None) => {
+            "null".into()
+        }
         Val::FuncRef(Some(_)) => "funcref".into(),
         Val::ExternRef(Some(_)) => "externref".into(),
+        Val::AnyRef(Some(_)) => "anyref".into(),
+        Val::ExnRef(Some(_)) => "exnref".into(),
     }
 }
 

@@ -70,7 +70,7 @@ fn type_of(ty: &ValType) -> Type {
         ValType::I64 => Type::I64,
         ValType::F32 => Type::F32,
         ValType::F64 => Type::F64,
-        ValType::Ref(r) if r.heap_type == HeapType::Extern => Type::Extern,
+        ValType::Ref(r) if *r.heap_type() == HeapType::Extern => Type::Extern,
         _ => Type::Func,
     }
 }
@@ -100,6 +100,7 @@ fn from_val(store: impl AsContext, val: &Val, funcs: &[Func]) -> Value {
         Val::ExternRef(e) => Value::Extern(e.map(|e| {
             *e.data(store.as_context())
                 .ok()
+                .flatten()
                 .and_then(|d| d.downcast_ref::<u32>())
                 .expect("our externref")
         })),

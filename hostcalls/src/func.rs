@@ -134,7 +134,7 @@ impl Func {
             bail!("expected {} results, got {n_results}", gives.len());
         }
         for (v, t) in params.iter().zip(want) {
-            if !v.matches(*t) {
+            if !opaque.val_matches(v, *t)? {
                 bail!(
                     "argument type mismatch: found {} but expected {t}",
                     v.type_name()
@@ -186,7 +186,7 @@ impl StoreOpaque {
             .func_type(addr)
             .and_then(|id| self.engine.types().get(id));
         // A damaged arena can hold the address of no function.
-        def.and_then(FuncType::from_def)
+        def.and_then(|def| FuncType::from_def(&self.engine, def))
             .unwrap_or_else(|| FuncType::new(&self.engine, [], []))
     }
 }

@@ -2,10 +2,11 @@
 
 use anyhow::bail;
 use sheave_interp::GlobalAddr;
+use sheave_types::ValType;
 
 use crate::Result;
 use crate::store::{AsContext, AsContextMut, StoreOpaque};
-use crate::types::{GlobalType, Mutability, ValType};
+use crate::types::{GlobalType, Mutability};
 use crate::values::Val;
 use crate::vector::V128;
 
@@ -23,12 +24,16 @@ impl Global {
     /// If `val` is of another type, or the store's budget refuses.
     pub fn new(mut store: impl AsContextMut, ty: GlobalType, val: Val) -> Result<Global> {
         let opaque = &mut store.as_context_mut().0.opaque;
-        if !val.matches(*ty.content()) {
+        let content = ty.0.content;
+        if !ty.content().is_of(&opaque.engine) || !opaque.val_matches(&val, content)? {
             bail!("value provided does not match the type of this global");
         }
         let bits = val.to_slots(opaque)?;
         let addr = opaque.vm.new_global(bits[0])?;
-        opaque.global_set(addr, *ty.content(), bits);
+        opaque.global_set(addr, content, bits);
+        if opaque.engine.types().is_traced(content) {
+            opaque.vm.trace_global(addr);
+        }
         opaque.global_types.push(ty);
         Ok(Global {
             store: opaque.id,
@@ -44,10 +49,10 @@ impl Global {
     }
 
     /// Its value.
-    pub fn get(&self, store: impl AsContext) -> Val {
-        let opaque = &store.as_context().0.opaque;
+    pub fn get(&self, mut store: impl AsContextMut) -> Val {
+        let opaque = &mut store.as_context_mut().0.opaque;
         opaque.check(self.store);
-        let ty = *opaque.global_types[self.addr.0 as usize].content();
+        let ty = opaque.global_types[self.addr.0 as usize].0.content;
         Val::from_slots(opaque.global_get(self.addr, ty), ty, opaque)
     }
 
@@ -62,14 +67,14 @@ impl Global {
         if ty.mutability() == Mutability::Const {
             bail!("immutable global cannot be set");
         }
-        if !val.matches(*ty.content()) {
+        if !opaque.val_matches(&val, ty.0.content)? {
             bail!(
                 "global of type {} cannot be set to a value of type {}",
                 ty.content(),
                 val.type_name()
             );
         }
-        let ty = *ty.content();
+        let ty = ty.0.content;
         let bits = val.to_slots(opaque)?;
         opaque.global_set(self.addr, ty, bits);
         Ok(())

@@ -80,7 +80,12 @@ pub(crate) unsafe fn host_call<T: 'static>(
     body: impl FnOnce(*mut StoreInner<T>) -> Result<()>,
 ) -> HostStatus {
     let store = cx.cast::<StoreInner<T>>();
-    match std::panic::catch_unwind(AssertUnwindSafe(|| body(store))) {
+    // SAFETY: the caller's promise.
+    let scope = unsafe { (*store).opaque.vm.roots().begin_scope() };
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| body(store)));
+    // SAFETY: the caller's promise; what `body` borrowed is given back.
+    unsafe { (*store).opaque.vm.roots_mut().end_scope(scope) };
+    match outcome {
         Ok(Ok(())) => HostStatus::Done,
         // SAFETY: the caller's promise.
         Ok(Err(error)) => unsafe { failed(&raw mut (*store).opaque, Failure::Error(error)) },
@@ -129,26 +134,29 @@ pub(crate) unsafe fn dynamic_entry<T: 'static>(
     unsafe {
         let this = &*data.cast::<Dynamic<T>>();
         host_call::<T>(cx, |store| {
-            let (params, results) = (this.ty.params(), this.ty.results());
+            let ty = this.ty.plain();
             let args: Vec<Val> = {
-                let opaque = &(*store).opaque;
+                let opaque = &mut (*store).opaque;
                 let mut slots = opaque.vm.frame_ptr(frame).cast_const();
-                params
+                ty.params()
+                    .iter()
                     .map(|ty| {
-                        let (value, next) = Val::read(slots, ty, opaque);
+                        let (value, next) = Val::read(slots, *ty, opaque);
                         slots = next;
                         value
                     })
                     .collect()
             };
-            let mut out: Vec<Val> = results
+            let mut out: Vec<Val> = this
+                .ty
+                .results()
                 .map(|ty| Val::default_for_ty(&ty).unwrap_or(Val::I32(0)))
                 .collect();
             (this.func)(caller(store), &args, &mut out)?;
             let opaque = &(*store).opaque;
             let mut slots = opaque.vm.frame_ptr(frame);
-            for (value, ty) in out.iter().zip(this.ty.results()) {
-                if !value.matches(ty) {
+            for (value, ty) in out.iter().zip(ty.results()) {
+                if !opaque.val_matches(value, *ty)? {
                     bail!(
                         "function attempted to return an incompatible value: expected {ty}, found {}",
                         value.type_name()
@@ -253,7 +261,7 @@ pub(crate) fn call<T: 'static, R>(
     func: FuncAddr,
     slots: u32,
     write: impl FnOnce(&StoreOpaque, *mut u64) -> Result<()>,
-    read: impl FnOnce(&StoreOpaque, *const u64) -> R,
+    read: impl FnOnce(&mut StoreOpaque, *const u64) -> R,
 ) -> Result<R> {
     let called = with_machine(store, |store, vm| {
         // SAFETY: H1: no reference into the store is alive while the machine runs.
@@ -273,7 +281,7 @@ pub(crate) fn call<T: 'static, R>(
                 return Err(failure);
             }
             let results = (*vm).frame_ptr(activation.frame());
-            let r = read(&(*store).opaque, results);
+            let r = read(&mut (*store).opaque, results);
             (*vm).finish(activation);
             Ok(r)
         }

@@ -7,6 +7,7 @@ use sheave_interp::{
     ElemSegment, FuncAddr, InstAddr, InstanceInit, LimitAnswer, LimitRequest, Trap,
 };
 use sheave_loader::{ConstExpr, ConstOp, DataMode, ElementItems, ElementMode};
+use sheave_types::ValType;
 
 use crate::Result;
 use crate::engine::Engine;
@@ -17,7 +18,7 @@ use crate::linker::Definition;
 use crate::matching;
 use crate::module::Module;
 use crate::store::{AsContextMut, StoreInner, StoreOpaque};
-use crate::types::{ExternType, GlobalType, MemoryType, TableType, ValType};
+use crate::types::{ExternType, GlobalType, MemoryType, TableType};
 use crate::vector::V128;
 
 /// A module whose imports were found and checked once, to be instantiated often.
@@ -165,7 +166,7 @@ pub(crate) fn instantiate<T: 'static>(
         }
     }
     for def in &info.table_defs {
-        let ty = TableType::from_loader(&def.ty, module.types());
+        let ty = TableType::from_loader(module.engine(), &def.ty, module.types());
         store.limit_new_table(&ty)?;
         init.tables.push(store.opaque.new_table(ty, 0)?);
     }
@@ -192,7 +193,7 @@ pub(crate) fn instantiate<T: 'static>(
 fn initialize(opaque: &mut StoreOpaque, inst: InstAddr, module: &Module) -> Result<()> {
     let info = module.loaded().info();
     for def in &info.global_defs {
-        let ty = GlobalType::from_loader(&def.ty, module.types());
+        let ty = GlobalType::from_loader(module.engine(), &def.ty, module.types());
         opaque.global_types.push(ty);
     }
     for (i, def) in info.global_defs.iter().enumerate() {
@@ -369,7 +370,7 @@ pub(crate) fn default_extern<T: 'static>(
             Global::new(context, g.clone(), v)?.into()
         }
         ExternType::Table(t) => {
-            Table::new(context, t.clone(), Ref::null(t.element().heap_type))?.into()
+            Table::new(context, t.clone(), Ref::null(t.element().heap_type()))?.into()
         }
         ExternType::Memory(m) => Memory::new(context, m.clone())?.into(),
         ExternType::Func(_) => bail!("functions are defined by the linker"),

@@ -38,6 +38,16 @@ impl core::fmt::Debug for StoreOpaqueRef<'_> {
     }
 }
 
+/// The store as [`WasmTy`] changes it: references are given to the current scope.
+#[doc(hidden)]
+pub struct StoreOpaqueMut<'a>(pub(crate) &'a mut StoreOpaque);
+
+impl core::fmt::Debug for StoreOpaqueMut<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("StoreOpaqueMut")
+    }
+}
+
 impl<R: WasmTy> WasmRet for R {
     fn types() -> Vec<ValType> {
         vec![R::valtype()]
@@ -140,10 +150,10 @@ macro_rules! closures {
                     unsafe {
                         let func = &*data.cast::<F>();
                         host_call::<T>(cx, |store: *mut StoreInner<T>| {
-                            let opaque = StoreOpaqueRef(&(*store).opaque);
+                            let mut opaque = StoreOpaqueMut(&mut (*store).opaque);
                             let mut slots = opaque.0.vm.frame_ptr(frame).cast_const();
                             $(
-                                let $a = $a::from_slots(read_slots::<$a>(slots), &opaque);
+                                let $a = $a::from_slots(read_slots::<$a>(slots), &mut opaque);
                                 slots = slots.add($a::WIDTH);
                             )*
                             let r = func(caller(store), $($a),*);

@@ -6,12 +6,13 @@
 //! [`WasmBacktrace`], both found by `downcast_ref`.
 
 mod backtrace;
+mod composite;
 mod config;
 mod disassembly;
 mod engine;
-mod externref;
 mod externs;
 mod func;
+mod gc;
 mod global;
 mod host;
 mod instance;
@@ -28,7 +29,9 @@ mod resume;
 mod store;
 mod table;
 mod typed;
+mod typed_refs;
 mod types;
+mod valtype;
 mod values;
 mod vector;
 
@@ -40,9 +43,12 @@ pub use backtrace::{FrameInfo, WasmBacktrace};
 pub use config::Config;
 pub use disassembly::{DisassembledOp, Disassembly};
 pub use engine::Engine;
-pub use externref::ExternRef;
 pub use externs::{Export, Extern};
 pub use func::Func;
+pub use gc::{
+    AnyRef, ArrayRef, ArrayRefPre, EqRef, ExnRef, ExternRef, GcHeapOutOfMemory, GcRef, I31,
+    OwnedRooted, RootScope, Rooted, RootedGcRef, StructRef, StructRefPre,
+};
 pub use global::Global;
 pub use instance::Instance;
 pub use instantiate::InstancePre;
@@ -59,8 +65,9 @@ pub use store::{AsContext, AsContextMut, Caller, Store, StoreContext, StoreConte
 pub use table::Table;
 pub use typed::{TypedFunc, WasmParams, WasmResults, WasmTy};
 pub use types::{
-    ExportType, ExternType, FuncType, GlobalType, HeapType, ImportType, MemoryType,
-    MemoryTypeBuilder, Mutability, RefType, TableType, ValType,
+    ArrayType, ContType, ExportType, ExternType, FieldType, Finality, FuncType, GlobalType,
+    HeapType, ImportType, MemoryType, MemoryTypeBuilder, Mutability, RefType, StorageType,
+    StructType, TableType, ValType,
 };
 pub use values::{Ref, Val};
 pub use vector::V128;

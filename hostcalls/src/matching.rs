@@ -21,7 +21,7 @@ fn global_matches(types: &TypeRegistry, want: &GlobalType, have: &GlobalType) ->
     want == have
         || (!want.0.mutable
             && !have.0.mutable
-            && types.val_type_matches(*have.content(), *want.content()))
+            && types.val_type_matches(have.0.content, want.0.content))
 }
 
 /// Checks an import `module::name` that is to have the type `want`.

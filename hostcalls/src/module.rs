@@ -290,7 +290,7 @@ impl Module {
         info.imports.iter().map(|i| ImportType {
             module: &i.module,
             name: &i.name,
-            ty: ExternType::from_loader(&i.ty, &self.0.types),
+            ty: ExternType::from_loader(&self.0.engine, &i.ty, &self.0.types),
         })
     }
 
@@ -312,7 +312,7 @@ impl Module {
             loader::ExportKind::Memory => loader::ImportType::Memory(info.memories[i]),
             loader::ExportKind::Global => loader::ImportType::Global(info.globals[i]),
         };
-        ExternType::from_loader(&ty, &self.0.types)
+        ExternType::from_loader(&self.0.engine, &ty, &self.0.types)
     }
 
     /// The type of the export of that name.

@@ -9,6 +9,7 @@ use sheave_interp::{FuncAddr, InstAddr, Vm, VmConfig};
 
 use crate::engine::Engine;
 use crate::externs::Extern;
+use crate::gc::{Externs, GcHeapOutOfMemory};
 use crate::host::HostFunc;
 use crate::interrupt::InterruptHandle;
 use crate::limits::ResourceLimiter;
@@ -42,7 +43,7 @@ pub(crate) struct StoreOpaque {
     pub(crate) vm: Vm,
     pub(crate) id: u64,
     pub(crate) engine: Engine,
-    pub(crate) externs: Vec<Box<dyn Any + Send + Sync>>,
+    pub(crate) externs: Externs,
     /// By InstAddr.
     pub(crate) instances: Vec<Module>,
     pub(crate) host_funcs: Vec<Arc<HostFunc>>,
@@ -93,7 +94,7 @@ impl<T: 'static> Store<T> {
             vm,
             id: Engine::next_store_id(),
             engine: engine.clone(),
-            externs: Vec::new(),
+            externs: Externs::default(),
             instances: Vec::new(),
             host_funcs: Vec::new(),
             known_host_funcs: HashMap::new(),
@@ -170,8 +171,14 @@ impl<T: 'static> Store<T> {
         InterruptHandle(Arc::clone(self.0.opaque.vm.interrupt_flag()))
     }
 
-    /// Collects garbage: there is none yet that could be collected.
-    pub fn gc(&mut self) {}
+    /// Frees what neither the guest nor the host holds any more: structs, arrays, exceptions, host values. `why` may be
+    /// the error of an allocation that found no room.
+    ///
+    /// # Errors
+    /// If a function on the stack cannot be translated once more; nothing is freed then.
+    pub fn gc(&mut self, why: Option<&GcHeapOutOfMemory<()>>) -> Result<()> {
+        StoreContextMut(&mut self.0).gc(why)
+    }
 
     /// Interrupts the store when the engine's epoch has gone on by `ticks`.
     pub fn set_epoch_deadline(&mut self, ticks: u64) {
@@ -284,6 +291,18 @@ impl<'a, T: 'static> StoreContext<'a, T> {
 }
 
 impl<T: 'static> StoreContextMut<'_, T> {
+    /// Frees what nobody holds any more; see [`Store::gc`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn gc(&mut self, why: Option<&GcHeapOutOfMemory<()>>) -> Result<()> {
+        let _ = why;
+        let opaque = &mut self.0.opaque;
+        let done = opaque.vm.gc();
+        opaque.drop_dead_externs();
+        done.map_err(Error::from_boxed)
+    }
+
     /// The embedder's data.
     pub fn data(&self) -> &T {
         &self.0.data
@@ -450,6 +469,14 @@ pub struct Caller<'a, T: 'static> {
 }
 
 impl<T: 'static> Caller<'_, T> {
+    /// Frees what nobody holds any more; see [`Store::gc`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn gc(&mut self, why: Option<&GcHeapOutOfMemory<()>>) -> Result<()> {
+        self.store.gc(why)
+    }
+
     /// The embedder's data.
     pub fn data(&self) -> &T {
         &self.store.0.data

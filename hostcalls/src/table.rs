@@ -2,6 +2,7 @@
 
 use anyhow::{anyhow, bail};
 use sheave_interp::TableAddr;
+use sheave_types as plain;
 
 use crate::Result;
 use crate::host;
@@ -25,6 +26,9 @@ impl Table {
         let store = store.as_context_mut().0;
         store.limit_new_table(&ty)?;
         let opaque = &mut store.opaque;
+        if !ty.element().heap_type().is_of(&opaque.engine) {
+            bail!("the table's type is not of the store's engine");
+        }
         let entry = opaque.entry(&ty, init)?;
         let addr = opaque.new_table(ty, entry)?;
         Ok(Table {
@@ -52,8 +56,8 @@ impl Table {
         let opaque = &mut store.as_context_mut().0.opaque;
         opaque.check(self.store);
         let entry = opaque.vm.table_get(self.addr, index)?;
-        let element = *opaque.table_types[self.addr.0 as usize].element();
-        Some(Ref::from_entry(entry, element, opaque))
+        let element = opaque.table_types[self.addr.0 as usize].0.element;
+        Some(Ref::from_entry(entry, element.heap_type, opaque))
     }
 
     /// Sets an element.
@@ -117,10 +121,9 @@ impl Table {
         let opaque = &mut store.as_context_mut().0.opaque;
         opaque.check(dst.store);
         opaque.check(src.store);
-        if opaque.table_types[dst.addr.0 as usize].element()
-            != opaque.table_types[src.addr.0 as usize].element()
-        {
-            bail!("tables do not have the same element type");
+        let element = |t: &Table| opaque.table_types[t.addr.0 as usize].element();
+        if !element(src).matches(element(dst)) {
+            bail!("tables do not have element types that match");
         }
         if opaque
             .vm
@@ -136,7 +139,7 @@ impl Table {
 impl StoreOpaque {
     /// The entry of a reference that may be an element of such a table.
     fn entry(&self, ty: &TableType, value: Ref) -> Result<u32> {
-        if !value.matches(*ty.element()) {
+        if !self.ref_matches(&value, ty.0.element)? {
             bail!("type mismatch: value does not match table element type");
         }
         value.to_entry(self)
@@ -146,6 +149,13 @@ impl StoreOpaque {
         let len =
             u32::try_from(ty.minimum()).map_err(|_| anyhow!("table size exceeds 2^32 elements"))?;
         let addr = self.vm.new_table(len, ty.maximum(), ty.is_64(), entry)?;
+        if self
+            .engine
+            .types()
+            .is_traced(plain::ValType::Ref(ty.0.element))
+        {
+            self.vm.trace_table(addr);
+        }
         self.table_types.push(ty);
         Ok(addr)
     }

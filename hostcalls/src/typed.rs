@@ -5,28 +5,34 @@ use core::marker::PhantomData;
 
 use anyhow::bail;
 
-use crate::externref::ExternRef;
+use sheave_types as plain;
+
+use crate::Result;
 use crate::func::Func;
 use crate::host;
-use crate::into_func::StoreOpaqueRef;
-use crate::store::AsContextMut;
-use crate::types::{FuncType, HeapType, ValType};
-use crate::values::Ref;
+use crate::into_func::{StoreOpaqueMut, StoreOpaqueRef};
+use crate::store::{AsContextMut, StoreOpaque};
+use crate::types::{FuncType, ValType};
 use crate::vector::V128;
-use crate::{Result, types::RefType};
 
 /// Types and lists of types are those here alone: entries and frames rely on how many slots they say (H3).
-mod sealed {
+pub(crate) mod sealed {
     pub trait Type {}
     pub trait List {}
 }
 
-/// A Rust type that is a wasm value type: `i32`, `u32`, `i64`, `u64`, `f32`, `f64`, [`V128`], `Option<Func>`,
-/// `Option<ExternRef>`.
+/// A Rust type that is a wasm value type: `i32`, `u32`, `i64`, `u64`, `f32`, `f64`, [`V128`]; [`Func`];
+/// [`Rooted`](crate::Rooted) and [`OwnedRooted`](crate::OwnedRooted) of [`AnyRef`](crate::AnyRef),
+/// [`EqRef`](crate::EqRef), [`StructRef`](crate::StructRef), [`ArrayRef`](crate::ArrayRef),
+/// [`ExternRef`](crate::ExternRef) and [`ExnRef`](crate::ExnRef); [`I31`](crate::I31); and, where the reference may be
+/// null, an `Option` of one of these.
 pub trait WasmTy: sealed::Type + Sized + Send {
     /// How many slots it takes: 1, or 2 for a vector.
     #[doc(hidden)]
     const WIDTH: usize = 1;
+    /// Whether it is a reference.
+    #[doc(hidden)]
+    const IS_REF: bool = false;
     /// The wasm type.
     #[doc(hidden)]
     fn valtype() -> ValType;
@@ -35,7 +41,7 @@ pub trait WasmTy: sealed::Type + Sized + Send {
     fn to_slots(self, store: &StoreOpaqueRef<'_>) -> Result<[u64; 2]>;
     /// From its slots' bits.
     #[doc(hidden)]
-    fn from_slots(bits: [u64; 2], store: &StoreOpaqueRef<'_>) -> Self;
+    fn from_slots(bits: [u64; 2], store: &mut StoreOpaqueMut<'_>) -> Self;
 }
 
 /// Writes the bits of an `A` from `slots` up.
@@ -83,7 +89,7 @@ macro_rules! numbers {
                 Ok([$to, 0])
             }
             #[inline(always)]
-            fn from_slots([$b, _]: [u64; 2], _store: &StoreOpaqueRef<'_>) -> $ty {
+            fn from_slots([$b, _]: [u64; 2], _store: &mut StoreOpaqueMut<'_>) -> $ty {
                 $from
             }
         }
@@ -110,43 +116,17 @@ impl WasmTy for V128 {
         Ok(self.to_slots())
     }
     #[inline(always)]
-    fn from_slots(bits: [u64; 2], _store: &StoreOpaqueRef<'_>) -> V128 {
+    fn from_slots(bits: [u64; 2], _store: &mut StoreOpaqueMut<'_>) -> V128 {
         V128::from_slots(bits)
     }
-}
-
-macro_rules! references {
-    ($($ty:ident, $variant:ident, $heap:ident, $val:ident;)*) => { $(
-        impl sealed::Type for Option<$ty> {}
-        impl WasmTy for Option<$ty> {
-            fn valtype() -> ValType {
-                ValType::$val
-            }
-            #[inline]
-            fn to_slots(self, store: &StoreOpaqueRef<'_>) -> Result<[u64; 2]> {
-                Ok([Ref::$variant(self).to_entry(store.0)?.into(), 0])
-            }
-            #[inline]
-            fn from_slots([bits, _]: [u64; 2], store: &StoreOpaqueRef<'_>) -> Option<$ty> {
-                let ty = RefType { nullable: true, heap_type: HeapType::$heap };
-                match Ref::from_entry(bits as u32, ty, store.0) {
-                    Ref::$variant(r) => r,
-                    _ => None,
-                }
-            }
-        }
-    )* };
-}
-
-references! {
-    Func, Func, Func, FUNCREF;
-    ExternRef, Extern, Extern, EXTERNREF;
 }
 
 /// Parameters of a [`TypedFunc`]: a [`WasmTy`] or a tuple of them.
 pub trait WasmParams: sealed::List + Send {
     #[doc(hidden)]
     const SLOTS: u32;
+    #[doc(hidden)]
+    const REFS: bool;
     #[doc(hidden)]
     fn types() -> Vec<ValType>;
     #[doc(hidden)]
@@ -156,12 +136,13 @@ pub trait WasmParams: sealed::List + Send {
 /// Results of a [`TypedFunc`]: a [`WasmTy`] or a tuple of them.
 pub trait WasmResults: WasmParams {
     #[doc(hidden)]
-    unsafe fn take(store: &StoreOpaqueRef<'_>, slots: *const u64) -> Self;
+    unsafe fn take(store: &mut StoreOpaqueMut<'_>, slots: *const u64) -> Self;
 }
 
 impl<A: WasmTy> sealed::List for A {}
 impl<A: WasmTy> WasmParams for A {
     const SLOTS: u32 = A::WIDTH as u32;
+    const REFS: bool = A::IS_REF;
     fn types() -> Vec<ValType> {
         vec![A::valtype()]
     }
@@ -176,7 +157,7 @@ impl<A: WasmTy> WasmParams for A {
 
 impl<A: WasmTy> WasmResults for A {
     #[inline(always)]
-    unsafe fn take(store: &StoreOpaqueRef<'_>, slots: *const u64) -> A {
+    unsafe fn take(store: &mut StoreOpaqueMut<'_>, slots: *const u64) -> A {
         // SAFETY: H3, as above.
         A::from_slots(unsafe { read_slots::<A>(slots) }, store)
     }
@@ -189,6 +170,7 @@ macro_rules! tuples {
         #[allow(non_snake_case, reason = "one name serves as type and value")]
         impl<$($a: WasmTy),*> WasmParams for ($($a,)*) {
             const SLOTS: u32 = (0 $(+ $a::WIDTH)*) as u32;
+            const REFS: bool = false $(|| $a::IS_REF)*;
             fn types() -> Vec<ValType> {
                 vec![$($a::valtype()),*]
             }
@@ -208,7 +190,7 @@ macro_rules! tuples {
 
         impl<$($a: WasmTy),*> WasmResults for ($($a,)*) {
             #[inline(always)]
-            unsafe fn take(store: &StoreOpaqueRef<'_>, slots: *const u64) -> Self {
+            unsafe fn take(store: &mut StoreOpaqueMut<'_>, slots: *const u64) -> Self {
                 let mut at = 0;
                 // SAFETY: H3, as above.
                 ($($a::from_slots(unsafe { read_slots::<$a>(slots.add(next::<$a>(&mut at))) }, store),)*)
@@ -228,6 +210,7 @@ fn next<A: WasmTy>(at: &mut usize) -> usize {
 impl sealed::List for () {}
 impl WasmParams for () {
     const SLOTS: u32 = 0;
+    const REFS: bool = false;
     fn types() -> Vec<ValType> {
         Vec::new()
     }
@@ -239,7 +222,7 @@ impl WasmParams for () {
 
 impl WasmResults for () {
     #[inline(always)]
-    unsafe fn take(_store: &StoreOpaqueRef<'_>, _slots: *const u64) {}
+    unsafe fn take(_store: &mut StoreOpaqueMut<'_>, _slots: *const u64) {}
 }
 
 tuples!(A0);
@@ -271,6 +254,8 @@ tuples!(A0 A1 A2 A3 A4 A5 A6 A7 A8 A9 A10 A11 A12 A13 A14 A15);
 /// ```
 pub struct TypedFunc<Params, Results> {
     func: Func,
+    /// Whether arguments are to be checked at each call.
+    narrower: bool,
     types: PhantomData<fn(Params) -> Results>,
 }
 
@@ -290,27 +275,26 @@ impl<P, R> core::fmt::Debug for TypedFunc<P, R> {
 
 impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
     pub(crate) fn new(func: Func, ty: &FuncType) -> Result<TypedFunc<P, R>> {
-        let fits = |want: &[ValType], have: &[ValType], what: &str| {
-            if want.len() != have.len() {
-                bail!(
-                    "type mismatch with {what}: expected {} types, found {}",
-                    have.len(),
-                    want.len()
-                );
-            }
-            for (i, (w, h)) in want.iter().zip(have).enumerate() {
-                if w != h {
-                    bail!(
-                        "type mismatch with {what}: type mismatch at index {i}: expected {h}, found {w}"
-                    );
+        let mut narrower = false;
+        let params = ty.params().collect::<Vec<_>>();
+        fits(&P::types(), &params, "parameters", |given, wanted| {
+            given.matches(wanted)
+                || match (given.as_ref(), wanted.as_ref()) {
+                    // A value of a wider type may do; whether it does is asked at each call.
+                    (Some(g), Some(w)) if g.heap_type().top() == w.heap_type().top() => {
+                        narrower = true;
+                        true
+                    }
+                    _ => false,
                 }
-            }
-            Ok(())
-        };
-        fits(&P::types(), ty.plain().params(), "parameters")?;
-        fits(&R::types(), ty.plain().results(), "results")?;
+        })?;
+        let results = ty.results().collect::<Vec<_>>();
+        fits(&R::types(), &results, "results", |wanted, given| {
+            given.matches(wanted)
+        })?;
         Ok(TypedFunc {
             func,
+            narrower,
             types: PhantomData,
         })
     }
@@ -323,7 +307,7 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
     /// Calls it.
     ///
     /// # Errors
-    /// If it traps ([`Trap`](crate::Trap)) or a host function that it calls fails (with its error).
+    /// If a reference is of a wider type than the function wants, and does not match; if it traps ([`Trap`](crate::Trap)) or a host function that it calls fails (with its error).
     ///
     /// # Panics
     /// If `store` is not its store; or if a host function panicked.
@@ -342,10 +326,61 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
             store,
             self.func.addr,
             slots,
-            // SAFETY: H3: the frame has `slots` slots.
-            |opaque, slots| unsafe { params.put(&StoreOpaqueRef(opaque), slots) },
+            |opaque, slots| {
+                // SAFETY: H3: the frame has `slots` slots.
+                unsafe { params.put(&StoreOpaqueRef(opaque), slots)? };
+                if P::REFS && self.narrower {
+                    // SAFETY: H3, as above.
+                    unsafe { opaque.check_arguments(&self.func, slots)? };
+                }
+                Ok(())
+            },
             // SAFETY: H3, as above; the function's type was checked.
-            |opaque, slots| unsafe { R::take(&StoreOpaqueRef(opaque), slots) },
+            |opaque, slots| unsafe { R::take(&mut StoreOpaqueMut(opaque), slots) },
         )
+    }
+}
+
+/// Whether types in a Rust signature are those of a function.
+fn fits(
+    rust: &[ValType],
+    wasm: &[ValType],
+    what: &str,
+    mut ok: impl FnMut(&ValType, &ValType) -> bool,
+) -> Result<()> {
+    if rust.len() != wasm.len() {
+        bail!(
+            "type mismatch with {what}: expected {} types, found {}",
+            wasm.len(),
+            rust.len()
+        );
+    }
+    for (i, (r, w)) in rust.iter().zip(wasm).enumerate() {
+        if !ok(r, w) {
+            bail!("type mismatch with {what}: type mismatch at index {i}: expected {w}, found {r}");
+        }
+    }
+    Ok(())
+}
+
+impl StoreOpaque {
+    /// Whether the references among the arguments are of the types that the function wants.
+    ///
+    /// # Safety
+    /// - As many slots as its parameters take are there to be read (H3).
+    #[cold]
+    unsafe fn check_arguments(&self, func: &Func, slots: *const u64) -> Result<()> {
+        let (ty, mut at) = (self.func_type(func.addr), 0);
+        for (i, param) in ty.plain().params().iter().enumerate() {
+            if let plain::ValType::Ref(r) = param {
+                // SAFETY: the caller's promise.
+                let bits = u64::from_le(unsafe { slots.add(at).read() });
+                if !self.entry_matches(bits as u32, *r) {
+                    bail!("argument type mismatch: argument {i} is not of type {param}");
+                }
+            }
+            at += param.slots() as usize;
+        }
+        Ok(())
     }
 }

@@ -2,13 +2,13 @@
 #![allow(unsafe_code, reason = "reads and writes the machine's slots")]
 
 use anyhow::bail;
-use sheave_loader::HeapType;
+use sheave_types as plain;
 
 use crate::Result;
-use crate::externref::ExternRef;
 use crate::func::Func;
-use crate::store::StoreOpaque;
-use crate::types::{RefType, ValType};
+use crate::gc::{AnyRef, ArrayRef, EqRef, ExnRef, ExternRef, GcRefImpl, GcRoot, Rooted, StructRef};
+use crate::store::{AsContext, StoreOpaque};
+use crate::types::{HeapType, RefType, ValType};
 use crate::vector::V128;
 
 /// A value. Spec: syntax-val.
@@ -27,7 +27,11 @@ pub enum Val {
     /// A function reference.
     FuncRef(Option<Func>),
     /// A reference to a host value.
-    ExternRef(Option<ExternRef>),
+    ExternRef(Option<Rooted<ExternRef>>),
+    /// A reference to an internal value.
+    AnyRef(Option<Rooted<AnyRef>>),
+    /// A reference to an exception.
+    ExnRef(Option<Rooted<ExnRef>>),
 }
 
 /// A reference. Spec: syntax-ref.
@@ -36,14 +40,18 @@ pub enum Ref {
     /// To a function.
     Func(Option<Func>),
     /// To a host value.
-    Extern(Option<ExternRef>),
+    Extern(Option<Rooted<ExternRef>>),
+    /// To an internal value.
+    Any(Option<Rooted<AnyRef>>),
+    /// To an exception.
+    Exn(Option<Rooted<ExnRef>>),
 }
 
 macro_rules! accessors {
     ($($get:ident $unwrap:ident $variant:ident $ty:ty, $v:ident => $e:expr;)*) => { $(
         #[doc = concat!("The value, if it is an `", stringify!($variant), "`.")]
         pub fn $get(&self) -> Option<$ty> {
-            if let Val::$variant($v) = *self { Some($e) } else { None }
+            if let Val::$variant($v) = self { Some($e) } else { None }
         }
 
         #[doc = concat!("The value.\n\n# Panics\nIf it is not an `", stringify!($variant), "`.")]
@@ -55,18 +63,35 @@ macro_rules! accessors {
 
 impl Val {
     accessors! {
-        i32 unwrap_i32 I32 i32, v => v;
-        i64 unwrap_i64 I64 i64, v => v;
-        f32 unwrap_f32 F32 f32, v => f32::from_bits(v);
-        f64 unwrap_f64 F64 f64, v => f64::from_bits(v);
-        v128 unwrap_v128 V128 V128, v => v;
-        funcref unwrap_funcref FuncRef Option<Func>, v => v;
-        externref unwrap_externref ExternRef Option<ExternRef>, v => v;
+        i32 unwrap_i32 I32 i32, v => *v;
+        i64 unwrap_i64 I64 i64, v => *v;
+        f32 unwrap_f32 F32 f32, v => f32::from_bits(*v);
+        f64 unwrap_f64 F64 f64, v => f64::from_bits(*v);
+        v128 unwrap_v128 V128 V128, v => *v;
+        funcref unwrap_funcref FuncRef Option<&Func>, v => v.as_ref();
+        externref unwrap_externref ExternRef Option<&Rooted<ExternRef>>, v => v.as_ref();
+        anyref unwrap_anyref AnyRef Option<&Rooted<AnyRef>>, v => v.as_ref();
+        exnref unwrap_exnref ExnRef Option<&Rooted<ExnRef>>, v => v.as_ref();
     }
 
     /// A null reference of that type.
-    pub fn null_ref(ty: HeapType) -> Val {
+    pub fn null_ref(ty: &HeapType) -> Val {
         Val::from(Ref::null(ty))
+    }
+
+    /// A null function reference.
+    pub const fn null_func_ref() -> Val {
+        Val::FuncRef(None)
+    }
+
+    /// A null external reference.
+    pub const fn null_extern_ref() -> Val {
+        Val::ExternRef(None)
+    }
+
+    /// A null internal reference.
+    pub const fn null_any_ref() -> Val {
+        Val::AnyRef(None)
     }
 
     /// The zero or null of that type, where it has one.
@@ -77,49 +102,53 @@ impl Val {
             ValType::F32 => Val::F32(0),
             ValType::F64 => Val::F64(0),
             ValType::V128 => Val::V128(V128::from(0)),
-            ValType::Ref(r) if r.nullable => Val::null_ref(r.heap_type),
-            _ => return None,
+            ValType::Ref(r) if r.is_nullable() => Val::null_ref(r.heap_type()),
+            ValType::Ref(_) => return None,
         })
     }
 
     /// The reference, if it is one.
-    pub fn r#ref(&self) -> Option<Ref> {
-        match *self {
-            Val::FuncRef(f) => Some(Ref::Func(f)),
-            Val::ExternRef(e) => Some(Ref::Extern(e)),
+    pub fn ref_(self) -> Option<Ref> {
+        match self {
+            Val::FuncRef(r) => Some(Ref::Func(r)),
+            Val::ExternRef(r) => Some(Ref::Extern(r)),
+            Val::AnyRef(r) => Some(Ref::Any(r)),
+            Val::ExnRef(r) => Some(Ref::Exn(r)),
             _ => None,
         }
     }
 
-    /// Its type: for references `funcref` and `externref`.
+    /// Its type, as narrow as it can be said.
     ///
     /// # Errors
-    /// None yet; here for the likeness to Wasmtime.
-    pub fn ty(&self, _store: impl crate::AsContext) -> Result<ValType> {
+    /// If it is a handle whose scope has ended.
+    ///
+    /// # Panics
+    /// If it is of another store.
+    pub fn ty(&self, store: impl AsContext) -> Result<ValType> {
         Ok(match self {
             Val::I32(_) => ValType::I32,
             Val::I64(_) => ValType::I64,
             Val::F32(_) => ValType::F32,
             Val::F64(_) => ValType::F64,
             Val::V128(_) => ValType::V128,
-            Val::FuncRef(_) => ValType::FUNCREF,
-            Val::ExternRef(_) => ValType::EXTERNREF,
+            Val::FuncRef(r) => Ref::Func(*r).ty(store)?.into(),
+            Val::ExternRef(r) => Ref::Extern(*r).ty(store)?.into(),
+            Val::AnyRef(r) => Ref::Any(*r).ty(store)?.into(),
+            Val::ExnRef(r) => Ref::Exn(*r).ty(store)?.into(),
         })
     }
 
     /// Whether it can stand where `ty` is wanted.
-    pub(crate) fn matches(&self, ty: ValType) -> bool {
-        match (self, ty) {
-            (Val::I32(_), ValType::I32)
-            | (Val::I64(_), ValType::I64)
-            | (Val::F32(_), ValType::F32)
-            | (Val::F64(_), ValType::F64)
-            | (Val::V128(_), ValType::V128) => true,
-            (Val::FuncRef(_) | Val::ExternRef(_), ValType::Ref(r)) => {
-                self.r#ref().is_some_and(|v| v.matches(r))
-            }
-            _ => false,
-        }
+    ///
+    /// # Errors
+    /// If it is a handle whose scope has ended.
+    ///
+    /// # Panics
+    /// If it is of another store.
+    pub fn matches_ty(&self, store: impl AsContext, ty: &ValType) -> Result<bool> {
+        let opaque = &store.as_context().0.opaque;
+        Ok(ty.is_of(&opaque.engine) && opaque.val_matches(self, ty.plain())?)
     }
 
     /// The bits of its slots; the second is of no account for all but a v128.
@@ -130,21 +159,27 @@ impl Val {
             Val::F32(bits) => bits.into(),
             Val::F64(bits) => bits,
             Val::V128(v) => return Ok(v.to_slots()),
-            Val::FuncRef(f) => Ref::Func(f).to_entry(store)?.into(),
-            Val::ExternRef(e) => Ref::Extern(e).to_entry(store)?.into(),
+            Val::FuncRef(r) => Ref::Func(r).to_entry(store)?.into(),
+            Val::ExternRef(r) => Ref::Extern(r).to_entry(store)?.into(),
+            Val::AnyRef(r) => Ref::Any(r).to_entry(store)?.into(),
+            Val::ExnRef(r) => Ref::Exn(r).to_entry(store)?.into(),
         };
         Ok([bits, 0])
     }
 
-    /// The value of that type in one slot, or two.
-    pub(crate) fn from_slots([bits, upper]: [u64; 2], ty: ValType, store: &StoreOpaque) -> Val {
+    /// The value of that type in one slot, or two. A reference is kept until the current scope ends.
+    pub(crate) fn from_slots(
+        [bits, upper]: [u64; 2],
+        ty: plain::ValType,
+        store: &mut StoreOpaque,
+    ) -> Val {
         match ty {
-            ValType::I32 => Val::I32(bits as u32 as i32),
-            ValType::I64 => Val::I64(bits as i64),
-            ValType::V128 => Val::V128(V128::from_slots([bits, upper])),
-            ValType::F32 => Val::F32(bits as u32),
-            ValType::F64 => Val::F64(bits),
-            ValType::Ref(r) => Val::from(Ref::from_entry(bits as u32, r, store)),
+            plain::ValType::I32 => Val::I32(bits as u32 as i32),
+            plain::ValType::I64 => Val::I64(bits as i64),
+            plain::ValType::V128 => Val::V128(V128::from_slots([bits, upper])),
+            plain::ValType::F32 => Val::F32(bits as u32),
+            plain::ValType::F64 => Val::F64(bits),
+            plain::ValType::Ref(r) => Val::from(Ref::from_entry(bits as u32, r.heap_type, store)),
         }
     }
 
@@ -171,13 +206,13 @@ impl Val {
     /// - As many slots as a value of that type takes are there to be read (H3).
     pub(crate) unsafe fn read(
         slots: *const u64,
-        ty: ValType,
-        store: &StoreOpaque,
+        ty: plain::ValType,
+        store: &mut StoreOpaque,
     ) -> (Val, *const u64) {
         // SAFETY: the caller's promise.
         unsafe {
             let lower = u64::from_le(slots.read());
-            if ty != ValType::V128 {
+            if ty != plain::ValType::V128 {
                 return (Val::from_slots([lower, 0], ty, store), slots.add(1));
             }
             let upper = u64::from_le(slots.add(1).read());
@@ -191,9 +226,9 @@ impl Val {
     /// - As many slots as values of those types take are there to be read (H3).
     pub(crate) unsafe fn read_all(
         mut slots: *const u64,
-        types: &[ValType],
+        types: &[plain::ValType],
         values: &mut [Val],
-        store: &StoreOpaque,
+        store: &mut StoreOpaque,
     ) {
         for (value, ty) in values.iter_mut().zip(types) {
             // SAFETY: the caller's promise.
@@ -211,83 +246,199 @@ impl Val {
             Val::V128(_) => "v128",
             Val::FuncRef(_) => "funcref",
             Val::ExternRef(_) => "externref",
+            Val::AnyRef(_) => "anyref",
+            Val::ExnRef(_) => "exnref",
         }
     }
 }
 
 impl Ref {
     /// The null of that type.
-    pub fn null(ty: HeapType) -> Ref {
-        if ty == HeapType::Extern {
-            Ref::Extern(None)
-        } else {
-            Ref::Func(None)
+    pub fn null(ty: &HeapType) -> Ref {
+        match ty.top() {
+            HeapType::Extern => Ref::Extern(None),
+            HeapType::Any => Ref::Any(None),
+            HeapType::Exn => Ref::Exn(None),
+            _ => Ref::Func(None),
         }
     }
 
     /// Whether it is null.
     pub fn is_null(&self) -> bool {
-        matches!(self, Ref::Func(None) | Ref::Extern(None))
+        matches!(
+            self,
+            Ref::Func(None) | Ref::Extern(None) | Ref::Any(None) | Ref::Exn(None)
+        )
     }
 
-    /// The function, if it is a function reference.
-    pub fn as_func(&self) -> Option<Option<&Func>> {
-        if let Ref::Func(f) = self {
-            Some(f.as_ref())
-        } else {
-            None
-        }
+    /// Whether it is not null.
+    pub fn is_non_null(&self) -> bool {
+        !self.is_null()
     }
 
-    /// The host value, if it is a reference to one.
-    pub fn as_extern(&self) -> Option<Option<&ExternRef>> {
-        if let Ref::Extern(e) = self {
-            Some(e.as_ref())
-        } else {
-            None
-        }
-    }
-
-    pub(crate) fn matches(&self, ty: RefType) -> bool {
-        let kind = matches!(
-            (self, ty.heap_type),
-            (Ref::Extern(_), HeapType::Extern)
-                | (Ref::Func(_), HeapType::Func | HeapType::Concrete(_))
-        );
-        kind && (ty.nullable || !self.is_null())
-    }
-
-    /// As tables and slots hold it: 0 is null, else the address plus one.
-    pub(crate) fn to_entry(self, store: &StoreOpaque) -> Result<u32> {
-        let (id, entry) = match self {
-            Ref::Func(None) | Ref::Extern(None) => return Ok(0),
-            Ref::Func(Some(f)) => (f.store, f.addr.0 + 1),
-            Ref::Extern(Some(e)) => (e.store, e.index + 1),
+    /// Its type, as narrow as it can be said.
+    ///
+    /// # Errors
+    /// If it is a handle whose scope has ended.
+    ///
+    /// # Panics
+    /// If it is of another store.
+    pub fn ty(&self, store: impl AsContext) -> Result<RefType> {
+        let opaque = &store.as_context().0.opaque;
+        let heap_type = match self {
+            Ref::Func(None) => HeapType::NoFunc,
+            Ref::Extern(None) => HeapType::NoExtern,
+            Ref::Any(None) => HeapType::None,
+            Ref::Exn(None) => HeapType::NoExn,
+            Ref::Func(Some(f)) => {
+                opaque.check(f.store);
+                opaque.func_type(f.addr).into()
+            }
+            Ref::Extern(Some(_)) => HeapType::Extern,
+            Ref::Any(Some(r)) => opaque.heap_type_of(r.root())?,
+            Ref::Exn(Some(_)) => HeapType::Exn,
         };
-        if id != store.id {
-            bail!("a reference of another store was given to this one");
-        }
-        Ok(entry)
+        Ok(RefType::new(self.is_null(), heap_type))
     }
 
-    /// The reference of that type in a table entry or slot. What leads nowhere, which only a damaged arena can hold, is
-    /// null: a handle names something of its store.
-    pub(crate) fn from_entry(entry: u32, ty: RefType, store: &StoreOpaque) -> Ref {
-        let address = entry.checked_sub(1);
-        if ty.heap_type == HeapType::Extern {
-            let index = address.filter(|index| (*index as usize) < store.externs.len());
-            Ref::Extern(index.map(|index| ExternRef {
-                store: store.id,
-                index,
-            }))
-        } else {
-            let addr = address
-                .map(sheave_interp::FuncAddr)
-                .filter(|addr| store.vm.func_type(*addr).is_some());
-            Ref::Func(addr.map(|addr| Func {
-                store: store.id,
-                addr,
-            }))
+    /// Whether it can stand where `ty` is wanted.
+    ///
+    /// # Errors
+    /// If it is a handle whose scope has ended.
+    ///
+    /// # Panics
+    /// If it is of another store.
+    pub fn matches_ty(&self, store: impl AsContext, ty: &RefType) -> Result<bool> {
+        let opaque = &store.as_context().0.opaque;
+        Ok(ty.heap_type().is_of(&opaque.engine) && opaque.ref_matches(self, ty.plain())?)
+    }
+
+    fn root(&self) -> Option<GcRoot> {
+        match self {
+            Ref::Func(_) => None,
+            Ref::Extern(r) => r.map(|r| r.root()),
+            Ref::Any(r) => r.map(|r| r.root()),
+            Ref::Exn(r) => r.map(|r| r.root()),
+        }
+    }
+
+    /// As tables and slots hold it: 0 is null; a function's address plus one; or the reference.
+    pub(crate) fn to_entry(self, store: &StoreOpaque) -> Result<u32> {
+        match self {
+            Ref::Func(None) => Ok(0),
+            Ref::Func(Some(f)) if f.store == store.id => Ok(f.addr.0 + 1),
+            Ref::Func(Some(_)) => bail!("a reference of another store was given to this one"),
+            _ => (self.root()).map_or(Ok(0), |root| store.own_reference(root)),
+        }
+    }
+
+    /// The reference of that type in a table entry or slot. What leads to no function, which only a damaged arena can
+    /// hold, is null; what leads to no object is found out when it is used.
+    pub(crate) fn from_entry(entry: u32, ty: plain::HeapType, store: &mut StoreOpaque) -> Ref {
+        let top = match ty {
+            plain::HeapType::Func | plain::HeapType::Extern | plain::HeapType::Any => ty,
+            _ => store.engine.types().top(ty),
+        };
+        let some = entry != 0;
+        match top {
+            plain::HeapType::Any => Ref::Any(some.then(|| store.root(entry))),
+            plain::HeapType::Extern => Ref::Extern(some.then(|| store.root(entry))),
+            plain::HeapType::Exn => Ref::Exn(some.then(|| store.root(entry))),
+            _ => Ref::Func(store.func_of(entry)),
+        }
+    }
+}
+
+macro_rules! kinds {
+    ($($is:ident $as:ident $unwrap:ident $variant:ident $ty:ty, $what:literal;)*) => { impl Ref { $(
+        #[doc = concat!("Whether it is a reference to ", $what, ", or the null of these.")]
+        pub fn $is(&self) -> bool {
+            matches!(self, Ref::$variant(_))
+        }
+
+        #[doc = concat!("The reference, if it is one to ", $what, ".")]
+        pub fn $as(&self) -> Option<Option<&$ty>> {
+            if let Ref::$variant(r) = self { Some(r.as_ref()) } else { None }
+        }
+
+        #[doc = concat!("The reference.\n\n# Panics\nIf it is not one to ", $what, ".")]
+        pub fn $unwrap(&self) -> Option<&$ty> {
+            self.$as().expect(concat!("a reference to ", $what))
+        }
+    )* } };
+}
+
+kinds! {
+    is_func as_func unwrap_func Func Func, "a function";
+    is_extern as_extern unwrap_extern Extern Rooted<ExternRef>, "a host value";
+    is_any as_any unwrap_any Any Rooted<AnyRef>, "an internal value";
+    is_exn as_exn unwrap_exn Exn Rooted<ExnRef>, "an exception";
+}
+
+impl StoreOpaque {
+    /// The function in a table entry or slot.
+    pub(crate) fn func_of(&self, entry: u32) -> Option<Func> {
+        let addr = sheave_interp::FuncAddr(entry.checked_sub(1)?);
+        self.vm.func_type(addr)?;
+        Some(Func {
+            store: self.id,
+            addr,
+        })
+    }
+
+    /// Whether a value can stand where `ty` is wanted.
+    pub(crate) fn val_matches(&self, value: &Val, ty: plain::ValType) -> Result<bool> {
+        Ok(match (value, ty) {
+            (Val::I32(_), plain::ValType::I32)
+            | (Val::I64(_), plain::ValType::I64)
+            | (Val::F32(_), plain::ValType::F32)
+            | (Val::F64(_), plain::ValType::F64)
+            | (Val::V128(_), plain::ValType::V128) => true,
+            (_, plain::ValType::Ref(ty)) => match value.ref_() {
+                Some(r) => self.ref_matches(&r, ty)?,
+                None => false,
+            },
+            _ => false,
+        })
+    }
+
+    /// Whether a reference can stand where `ty` is wanted.
+    pub(crate) fn ref_matches(&self, r: &Ref, ty: plain::RefType) -> Result<bool> {
+        let hierarchy = match r {
+            Ref::Func(_) => plain::HeapType::Func,
+            Ref::Extern(_) => plain::HeapType::Extern,
+            Ref::Any(_) => plain::HeapType::Any,
+            Ref::Exn(_) => plain::HeapType::Exn,
+        };
+        if ty.heap_type != hierarchy && self.engine.types().top(ty.heap_type) != hierarchy {
+            return Ok(false);
+        }
+        let entry = r.to_entry(self)?;
+        Ok(match r {
+            Ref::Func(_) => self.func_matches(entry, ty),
+            _ => self.vm.ref_matches(entry, ty),
+        })
+    }
+
+    /// Whether the reference in a slot, which is known to be of the hierarchy of `ty`, can stand where `ty` is wanted.
+    pub(crate) fn entry_matches(&self, entry: u32, ty: plain::RefType) -> bool {
+        match self.engine.types().top(ty.heap_type) {
+            plain::HeapType::Func => self.func_matches(entry, ty),
+            _ => self.vm.ref_matches(entry, ty),
+        }
+    }
+
+    fn func_matches(&self, entry: u32, ty: plain::RefType) -> bool {
+        let Some(func) = self.func_of(entry) else {
+            return ty.nullable;
+        };
+        match ty.heap_type {
+            plain::HeapType::Func => true,
+            plain::HeapType::Concrete(want) => {
+                let have = self.vm.func_type(func.addr);
+                have.is_some_and(|have| self.engine.types().is_subtype(have, want))
+            }
+            _ => false,
         }
     }
 }
@@ -312,19 +463,43 @@ conversions! {
     V128, v => Val::V128(v);
     Func, v => Val::FuncRef(Some(v));
     Option<Func>, v => Val::FuncRef(v);
-    ExternRef, v => Val::ExternRef(Some(v));
-    Option<ExternRef>, v => Val::ExternRef(v);
-    Ref, v => match v { Ref::Func(f) => Val::FuncRef(f), Ref::Extern(e) => Val::ExternRef(e) };
+    Rooted<ExternRef>, v => Val::ExternRef(Some(v));
+    Option<Rooted<ExternRef>>, v => Val::ExternRef(v);
+    Rooted<AnyRef>, v => Val::AnyRef(Some(v));
+    Option<Rooted<AnyRef>>, v => Val::AnyRef(v);
+    Rooted<EqRef>, v => Val::AnyRef(Some(v.to_anyref()));
+    Rooted<StructRef>, v => Val::AnyRef(Some(v.to_anyref()));
+    Rooted<ArrayRef>, v => Val::AnyRef(Some(v.to_anyref()));
+    Rooted<ExnRef>, v => Val::ExnRef(Some(v));
+    Option<Rooted<ExnRef>>, v => Val::ExnRef(v);
+    Ref, v => match v {
+        Ref::Func(r) => Val::FuncRef(r),
+        Ref::Extern(r) => Val::ExternRef(r),
+        Ref::Any(r) => Val::AnyRef(r),
+        Ref::Exn(r) => Val::ExnRef(r),
+    };
 }
 
-impl From<Func> for Ref {
-    fn from(f: Func) -> Ref {
-        Ref::Func(Some(f))
-    }
+macro_rules! references {
+    ($($from:ty, $v:ident => $val:expr;)*) => { $(
+        impl From<$from> for Ref {
+            fn from($v: $from) -> Ref {
+                $val
+            }
+        }
+    )* };
 }
 
-impl From<ExternRef> for Ref {
-    fn from(e: ExternRef) -> Ref {
-        Ref::Extern(Some(e))
-    }
+references! {
+    Func, v => Ref::Func(Some(v));
+    Option<Func>, v => Ref::Func(v);
+    Rooted<ExternRef>, v => Ref::Extern(Some(v));
+    Option<Rooted<ExternRef>>, v => Ref::Extern(v);
+    Rooted<AnyRef>, v => Ref::Any(Some(v));
+    Option<Rooted<AnyRef>>, v => Ref::Any(v);
+    Rooted<EqRef>, v => Ref::Any(Some(v.to_anyref()));
+    Rooted<StructRef>, v => Ref::Any(Some(v.to_anyref()));
+    Rooted<ArrayRef>, v => Ref::Any(Some(v.to_anyref()));
+    Rooted<ExnRef>, v => Ref::Exn(Some(v));
+    Option<Rooted<ExnRef>>, v => Ref::Exn(v);
 }

@@ -3,7 +3,7 @@
 use super::{instance, on_both};
 use sheave_hostcalls::{
     Caller, Engine, Extern, ExternRef, Func, Global, GlobalType, Linker, Memory, MemoryType,
-    Module, Mutability, Ref, RefType, Store, Table, TableType, Val, ValType,
+    Module, Mutability, Ref, RefType, Rooted, Store, Table, TableType, Val, ValType,
 };
 
 #[test]
@@ -121,19 +121,23 @@ fn references_pass_through_guests() {
             .func_wrap(
                 "",
                 "same",
-                |_: Caller<'_, ()>, e: Option<ExternRef>, f: Option<Func>| (e, f),
+                |_: Caller<'_, ()>, e: Option<Rooted<ExternRef>>, f: Option<Func>| (e, f),
             )
             .unwrap();
         let mut store = Store::new(engine, ());
         let i = linker.instantiate(&mut store, &module).unwrap();
         let e = ExternRef::new(&mut store, String::from("host")).unwrap();
         let g = Func::wrap(&mut store, || 9);
-        type Refs = (Option<ExternRef>, Option<Func>);
+        type Refs = (Option<Rooted<ExternRef>>, Option<Func>);
         let f = i.get_typed_func::<Refs, Refs>(&mut store, "f").unwrap();
         let (e2, g2) = f.call(&mut store, (Some(e), Some(g))).unwrap();
         let text = format!(
             "{:?}",
-            e2.unwrap().data(&store).unwrap().downcast_ref::<String>()
+            e2.unwrap()
+                .data(&store)
+                .unwrap()
+                .unwrap()
+                .downcast_ref::<String>()
         );
         assert_eq!(text, r#"Some("host")"#);
         assert_eq!(

@@ -13,7 +13,7 @@ pub(crate) mod types;
 
 pub use host::ObjectKind;
 pub use maps::RefMaps;
-pub use roots::{OwnedRoot, Roots, ScopedRoot};
+pub use roots::{OwnedRoot, Root, Roots};
 
 use sheave_arena::MemoryId;
 

@@ -258,7 +258,7 @@ impl Runner {
 
     fn assert_return(&mut self, exec: WastExecute<'_>, expected: &[WastRet<'_>]) -> Outcome {
         let results = self.execute(exec)?.map_err(|error| describe(&error))?;
-        value::match_results(&self.store, &results, expected)
+        value::match_results(&mut self.store, &results, expected)
     }
 
     fn expect_rejected(&self, mut module: QuoteWat<'_>, message: &str) -> Outcome {

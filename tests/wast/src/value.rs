@@ -1,7 +1,10 @@
 //! Script values: arguments made from them, results matched against them.
 
-use sheave::{ExternRef, Store, Val};
-use wast::core::{AbstractHeapType, HeapType, NanPattern, V128Pattern, WastArgCore, WastRetCore};
+use sheave::{AnyRef, AsContextMut, ExternRef, HeapType, RootScope, Rooted, Store, Val};
+use wast::core::{
+    AbstractHeapType as Abstract, HeapType as Heap, NanPattern, V128Pattern, WastArgCore,
+    WastRetCore,
+};
 use wast::token::{F32, F64};
 use wast::{WastArg, WastRet};
 
@@ -15,24 +18,27 @@ pub(crate) fn argument(store: &mut Store<()>, arg: &WastArg<'_>) -> Result<Val, 
         WastArgCore::I64(x) => Val::I64(*x),
         WastArgCore::F32(x) => Val::F32(x.bits),
         WastArgCore::F64(x) => Val::F64(x.bits),
-        WastArgCore::RefNull(heap) => match abstract_heap_type(heap) {
-            Some(AbstractHeapType::Func | AbstractHeapType::NoFunc) => Val::FuncRef(None),
-            Some(AbstractHeapType::Extern | AbstractHeapType::NoExtern) => Val::ExternRef(None),
-            _ => return Err(format!("a null of type {heap:?} is not supported")),
+        WastArgCore::RefNull(heap) => match top(heap) {
+            Some(top) => Val::null_ref(&top),
+            None => return Err(format!("a null of type {heap:?} is not supported")),
         },
-        WastArgCore::RefExtern(n) => {
-            Val::ExternRef(Some(ExternRef::new(store, *n).map_err(|e| e.to_string())?))
+        WastArgCore::RefExtern(n) => Val::from(host(store, *n)?),
+        WastArgCore::RefHost(n) => {
+            let host = host(store, *n)?;
+            Val::from(AnyRef::convert_extern(store, host).map_err(|e| e.to_string())?)
         }
         WastArgCore::V128(x) => Val::V128(u128::from_le_bytes(x.to_le_bytes()).into()),
-        WastArgCore::RefHost(_) => {
-            return Err(format!("the argument {arg:?} is not supported"));
-        }
     })
+}
+
+/// A host value that is known by its number.
+fn host(store: &mut Store<()>, n: u32) -> Result<Rooted<ExternRef>, String> {
+    ExternRef::new(store, n).map_err(|e| e.to_string())
 }
 
 /// Whether these results are the expected ones; if not, says how they differ.
 pub(crate) fn match_results(
-    store: &Store<()>,
+    store: &mut Store<()>,
     actual: &[Val],
     expected: &[WastRet<'_>],
 ) -> Result<(), String> {
@@ -52,7 +58,11 @@ pub(crate) fn match_results(
     Ok(())
 }
 
-fn matches(store: &Store<()>, actual: &Val, expected: &WastRetCore<'_>) -> Result<bool, String> {
+fn matches(
+    store: &mut Store<()>,
+    actual: &Val,
+    expected: &WastRetCore<'_>,
+) -> Result<bool, String> {
     Ok(match (expected, actual) {
         (WastRetCore::Either(cases), actual) => {
             for case in cases {
@@ -67,20 +77,52 @@ fn matches(store: &Store<()>, actual: &Val, expected: &WastRetCore<'_>) -> Resul
         (WastRetCore::F32(want), Val::F32(got)) => matches_f32(*got, want),
         (WastRetCore::F64(want), Val::F64(got)) => matches_f64(*got, want),
         (WastRetCore::V128(want), Val::V128(got)) => matches_v128(got.as_u128(), want),
-        (WastRetCore::RefNull(None), Val::FuncRef(None) | Val::ExternRef(None)) => true,
-        (WastRetCore::RefNull(Some(heap)), Val::FuncRef(None)) => matches!(
-            abstract_heap_type(heap),
-            Some(AbstractHeapType::Func | AbstractHeapType::NoFunc)
-        ),
-        (WastRetCore::RefNull(Some(heap)), Val::ExternRef(None)) => matches!(
-            abstract_heap_type(heap),
-            Some(AbstractHeapType::Extern | AbstractHeapType::NoExtern)
-        ),
+        (WastRetCore::RefNull(heap), got) => match got.ref_() {
+            Some(got) => {
+                let null_of = |top| sheave::Ref::null(&top);
+                let same =
+                    |a: sheave::Ref| core::mem::discriminant(&a) == core::mem::discriminant(&got);
+                let heap = heap.as_ref().map(|heap| top(heap).map(null_of));
+                got.is_null() && heap.is_none_or(|null| null.is_some_and(same))
+            }
+            None => false,
+        },
         (WastRetCore::RefFunc(_), Val::FuncRef(Some(_))) => true,
         (WastRetCore::RefExtern(None), Val::ExternRef(Some(_))) => true,
         (WastRetCore::RefExtern(Some(want)), Val::ExternRef(Some(got))) => {
-            let data = got.data(store).map_err(|e| e.to_string())?;
-            data.downcast_ref::<u32>() == Some(want)
+            is_host(store, *got, *want).map_err(|e| e.to_string())?
+        }
+        (pattern, Val::AnyRef(Some(got))) => {
+            is_any(store, *got, pattern).map_err(|e| e.to_string())?
+        }
+        _ => false,
+    })
+}
+
+fn is_host(
+    mut store: impl AsContextMut<Data = ()>,
+    got: Rooted<ExternRef>,
+    want: u32,
+) -> Result<bool, sheave::Error> {
+    let data = got.data(store.as_context_mut())?;
+    Ok(data.and_then(|data| data.downcast_ref::<u32>()) == Some(&want))
+}
+
+fn is_any(
+    store: &mut Store<()>,
+    got: Rooted<AnyRef>,
+    pattern: &WastRetCore<'_>,
+) -> Result<bool, sheave::Error> {
+    Ok(match pattern {
+        WastRetCore::RefAny => true,
+        WastRetCore::RefEq => got.is_eqref(store)?,
+        WastRetCore::RefI31 => got.is_i31(store)?,
+        WastRetCore::RefStruct => got.is_struct(store)?,
+        WastRetCore::RefArray => got.is_array(store)?,
+        WastRetCore::RefHost(want) => {
+            let mut scope = RootScope::new(store);
+            let host = ExternRef::convert_any(&mut scope, got)?;
+            is_host(&mut scope, host, *want)?
         }
         _ => false,
     })
@@ -130,11 +172,23 @@ fn lanes<T, const W: usize, const N: usize>(bytes: [u8; 16], lane: fn([u8; W]) -
     core::array::from_fn(|i| lane(core::array::from_fn(|k| bytes[i * W + k])))
 }
 
-fn abstract_heap_type(heap: &HeapType<'_>) -> Option<AbstractHeapType> {
-    match heap {
-        HeapType::Abstract { ty, .. } => Some(*ty),
-        _ => None,
-    }
+/// The top of the hierarchy of an abstract type.
+fn top(heap: &Heap<'_>) -> Option<HeapType> {
+    let Heap::Abstract { ty, .. } = heap else {
+        return None;
+    };
+    Some(match ty {
+        Abstract::Func | Abstract::NoFunc => HeapType::Func,
+        Abstract::Extern | Abstract::NoExtern => HeapType::Extern,
+        Abstract::Exn | Abstract::NoExn => HeapType::Exn,
+        Abstract::Any
+        | Abstract::Eq
+        | Abstract::Struct
+        | Abstract::Array
+        | Abstract::I31
+        | Abstract::None => HeapType::Any,
+        _ => return None,
+    })
 }
 
 fn show(value: &Val) -> String {
@@ -148,5 +202,9 @@ fn show(value: &Val) -> String {
         Val::FuncRef(Some(_)) => "a funcref".into(),
         Val::ExternRef(None) => "a null externref".into(),
         Val::ExternRef(Some(_)) => "an externref".into(),
+        Val::AnyRef(None) => "a null anyref".into(),
+        Val::AnyRef(Some(_)) => "an anyref".into(),
+        Val::ExnRef(None) => "a null exnref".into(),
+        Val::ExnRef(Some(_)) => "an exnref".into(),
     }
 }
