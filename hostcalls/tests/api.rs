@@ -7,6 +7,7 @@ mod api {
     mod interruption;
     mod limits;
     mod linking;
+    mod memories;
     mod modules;
     mod objects;
     mod reentry;
