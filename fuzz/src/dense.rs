@@ -21,13 +21,55 @@ struct Signature {
     results: Vec<ValType>,
 }
 
+/// What memories and the table are like.
+#[derive(Clone, Copy)]
+struct Shape {
+    memories: u32,
+    /// Whether they have 64-bit addresses.
+    memory64: bool,
+    /// Whether their pages have one byte.
+    bytes: bool,
+    table64: bool,
+}
+
+impl Shape {
+    fn new(random: &mut Random) -> Shape {
+        Shape {
+            memories: 1 + random.below(2) as u32,
+            memory64: random.below(3) == 0,
+            bytes: random.below(6) == 0,
+            table64: random.below(4) == 0,
+        }
+    }
+
+    fn memory(self) -> MemoryType {
+        let page = if self.bytes { 0x1_0000 } else { 1 };
+        MemoryType {
+            minimum: page,
+            maximum: Some(3 * page),
+            memory64: self.memory64,
+            shared: false,
+            page_size_log2: self.bytes.then_some(0),
+        }
+    }
+}
+
+/// Zero as an address or an index.
+fn zero(wide: bool) -> ConstExpr {
+    if wide {
+        ConstExpr::i64_const(0)
+    } else {
+        ConstExpr::i32_const(0)
+    }
+}
+
 struct Gen<'a> {
     random: &'a mut Random,
     signatures: &'a [Signature],
     /// Function by index: its signature. The first is imported.
     funcs: &'a [usize],
     me: usize,
-    memories: u32,
+    shape: Shape,
     code: Vec<I<'static>>,
     locals: Vec<ValType>,
     /// The labels around, and whether each takes no value.
@@ -63,7 +105,7 @@ pub fn module(random: &mut Random) -> Vec<u8> {
     let funcs: Vec<usize> = (0..=n)
         .map(|_| random.below(signatures.len() as u64) as usize)
         .collect();
-    let memories = 1 + random.below(2) as u32;
+    let shape = Shape::new(random);
     let mut types = TypeSection::new();
     for s in &signatures {
         types
@@ -81,21 +123,15 @@ pub fn module(random: &mut Random) -> Vec<u8> {
     let mut tables = TableSection::new();
     tables.table(TableType {
         element_type: RefType::FUNCREF,
-        table64: false,
+        table64: shape.table64,
         minimum: TABLE.into(),
         maximum: Some(16),
         shared: false,
     });
     exports.export("t", ExportKind::Table, 0);
     let mut mems = MemorySection::new();
-    for m in 0..memories {
-        mems.memory(MemoryType {
-            minimum: 1,
-            maximum: Some(3),
-            memory64: false,
-            shared: false,
-            page_size_log2: None,
-        });
+    for m in 0..shape.memories {
+        mems.memory(shape.memory());
         exports.export(&format!("m{m}"), ExportKind::Memory, m);
     }
     let mut globals = GlobalSection::new();
@@ -135,19 +171,15 @@ pub fn module(random: &mut Random) -> Vec<u8> {
     let list: Vec<u32> = (0..TABLE - 2)
         .map(|_| random.below(n as u64 + 1) as u32)
         .collect();
-    elements.active(
-        None,
-        &ConstExpr::i32_const(0),
-        Elements::Functions(list.into()),
-    );
+    elements.active(None, &zero(shape.table64), Elements::Functions(list.into()));
     let mut codes = CodeSection::new();
     for me in 1..=n {
-        codes.function(&function(random, &signatures, &funcs, me, memories));
+        codes.function(&function(random, &signatures, &funcs, me, shape));
     }
     let mut data = DataSection::new();
     data.active(
         0,
-        &ConstExpr::i32_const(0),
+        &zero(shape.memory64),
         (0..200).map(|_| random.next() as u8).collect::<Vec<_>>(),
     );
     let mut module = Module::new();
@@ -178,7 +210,7 @@ fn function(
     signatures: &[Signature],
     funcs: &[usize],
     me: usize,
-    memories: u32,
+    shape: Shape,
 ) -> Function {
     let signature = &signatures[funcs[me]];
     let mut declared: Vec<ValType> = (0..1 + random.below(7))
@@ -194,7 +226,7 @@ fn function(
         signatures,
         funcs,
         me,
-        memories,
+        shape,
         code: Vec::new(),
         locals,
         labels: Vec::new(),
@@ -328,6 +360,9 @@ impl Gen<'_> {
 
     /// An address, mostly inside.
     fn address(&mut self, depth: u32) {
+        if self.shape.memory64 {
+            return self.wide_address(depth);
+        }
         match self.below(8) {
             0 => {
                 let at = self.below(0x1_0000) as i32;
@@ -361,6 +396,60 @@ impl Gen<'_> {
         }
     }
 
+    /// An address of 64 bits, mostly inside.
+    fn wide_address(&mut self, depth: u32) {
+        match self.below(8) {
+            0 => {
+                let at = self.below(0x1_0000) as i64;
+                self.put(I::I64Const(at));
+            }
+            1 => self.value(ValType::I64, depth + 2),
+            2 | 3 => {
+                // base + (index << k)
+                self.value(ValType::I64, depth + 1);
+                self.puts([I::I64Const(0xff), I::I64And]);
+                if self.below(2) == 0 {
+                    self.value(ValType::I32, depth + 1);
+                    let signed = self.below(2) == 0;
+                    self.puts([I::I32Const(0x3f), I::I32And]);
+                    self.put(if signed {
+                        I::I64ExtendI32S
+                    } else {
+                        I::I64ExtendI32U
+                    });
+                } else {
+                    self.value(ValType::I64, depth + 1);
+                    self.puts([I::I64Const(0x3f), I::I64And]);
+                }
+                let k = self.below(4) as i64;
+                self.puts([I::I64Const(k), I::I64Shl, I::I64Add]);
+            }
+            4 | 5 => {
+                self.value(ValType::I64, depth + 1);
+                let mask = pick(self.random, &[0xff, 0x3f8, 0xfffc]);
+                let add = self.below(300) as i64 - 20;
+                self.puts([I::I64Const(mask), I::I64And, I::I64Const(add), I::I64Add]);
+            }
+            6 => {
+                self.value(ValType::I32, depth + 1);
+                self.puts([I::I32Const(0x1fff), I::I32And, I::I64ExtendI32U]);
+            }
+            _ => {
+                self.value(ValType::I64, depth + 1);
+                self.puts([I::I64Const(0x1fff), I::I64And]);
+            }
+        }
+    }
+
+    /// A number of bytes, or another that memories count.
+    fn count(&mut self, n: i32) {
+        self.put(if self.shape.memory64 {
+            I::I64Const(n.into())
+        } else {
+            I::I32Const(n)
+        });
+    }
+
     fn arg(&mut self) -> MemArg {
         let offset = pick(
             self.random,
@@ -377,13 +466,18 @@ impl Gen<'_> {
                 0xffff_fff0,
             ],
         );
-        let offset = if self.below(4) == 0 {
+        let offset = if self.shape.memory64 && self.below(40) == 0 {
+            pick(
+                self.random,
+                &[1 << 32, u64::MAX, u64::MAX - 0xffff, 1 << 63],
+            )
+        } else if self.below(4) == 0 {
             offset
         } else {
             self.below(32)
         };
         let memory = if self.below(6) == 0 {
-            self.memories - 1
+            self.shape.memories - 1
         } else {
             0
         };
@@ -591,11 +685,17 @@ impl Gen<'_> {
             self.seen(*p, depth + 1);
         }
         if indirect {
+            let wide = self.shape.table64;
             match self.below(3) {
+                0 if wide => self.value(ValType::I64, depth + 1),
                 0 => self.value(ValType::I32, depth + 1),
                 _ => {
-                    let at = self.below(TABLE.into()) as i32;
-                    self.put(I::I32Const(at));
+                    let at = self.below(TABLE.into());
+                    self.put(if wide {
+                        I::I64Const(at as i64)
+                    } else {
+                        I::I32Const(at as i32)
+                    });
                 }
             }
             self.put(I::CallIndirect {
@@ -670,7 +770,37 @@ impl Gen<'_> {
         self.put(i.1);
     }
 
+    /// An i64 of 128-bit arithmetic.
+    fn wide_arithmetic(&mut self, depth: u32) {
+        let op = pick(
+            self.random,
+            &[I::I64Add128, I::I64Sub128, I::I64MulWideS, I::I64MulWideU],
+        );
+        let n = if matches!(op, I::I64Add128 | I::I64Sub128) {
+            4
+        } else {
+            2
+        };
+        for _ in 0..n {
+            if self.below(4) == 0 {
+                self.constant(ValType::I64);
+            } else {
+                self.value(ValType::I64, depth + 1);
+            }
+        }
+        self.put(op);
+        let low = self.local(ValType::I64, true);
+        match (self.below(3), low) {
+            (0, _) => self.put(I::Drop),
+            (1, Some(local)) => self.puts([I::LocalSet(local), I::LocalGet(local), I::I64Sub]),
+            _ => self.put(I::I64Xor),
+        }
+    }
+
     fn binary(&mut self, ty: ValType, depth: u32) {
+        if ty == ValType::I64 && self.below(10) == 0 {
+            return self.wide_arithmetic(depth);
+        }
         self.value(ty, depth + 1);
         // A constant on the right is what compilers write.
         if self.below(3) == 0 {
@@ -912,20 +1042,22 @@ impl Gen<'_> {
                 self.put(I::End);
             }
             23 if self.below(3) == 0 => {
-                let m = self.below(self.memories.into()) as u32;
+                let m = self.below(self.shape.memories.into()) as u32;
                 self.address(depth + 1);
                 self.value(ValType::I32, depth + 2);
                 self.puts([I::I32Const(0xff), I::I32And]);
                 if self.below(2) == 0 {
-                    self.puts([I::I32Const(33), I::MemoryFill(m)]);
+                    self.count(33);
+                    self.put(I::MemoryFill(m));
                 } else {
-                    self.puts([
-                        I::I32Const(60),
-                        I::MemoryCopy {
-                            src_mem: 0,
-                            dst_mem: m,
-                        },
-                    ]);
+                    if self.shape.memory64 {
+                        self.put(I::I64ExtendI32U);
+                    }
+                    self.count(60);
+                    self.put(I::MemoryCopy {
+                        src_mem: 0,
+                        dst_mem: m,
+                    });
                 }
             }
             _ => {

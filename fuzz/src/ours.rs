@@ -38,6 +38,8 @@ impl Mode {
             .parallel_compilation(false)
             .interruption(self.interruption)
             .consume_fuel(self.fuel)
+            .wasm_custom_page_sizes(true)
+            .wasm_wide_arithmetic(true)
             .arena_backend(if self.heap {
                 Backend::Heap
             } else {

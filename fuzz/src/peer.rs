@@ -17,6 +17,9 @@ struct Log {
 fn engine() -> Engine {
     let mut config = Config::default();
     config
+        .wasm_memory64(true)
+        .wasm_custom_page_sizes(true)
+        .wasm_wide_arithmetic(true)
         .set_max_recursion_depth(1 << 20)
         .set_max_stack_height(256 << 20);
     Engine::new(&config)
