@@ -31,6 +31,7 @@ mod pause;
 mod regs;
 mod simd;
 mod slow;
+mod snapshot;
 mod stack;
 mod store;
 mod tables;
@@ -46,6 +47,9 @@ pub use module::{CodeModule, FrameInfo, FunctionCode, ModuleDesc, ModuleSource, 
 pub use pause::Paused;
 pub use sheave_arena::{ArenaConfig, ArenaError, Backend, FilePlace};
 pub use sheave_isa::FuncShape;
+pub use snapshot::{
+    FuncState, HostFunc, InstanceState, PausedState, RestoreError, TableState, VmState,
+};
 pub use store::{
     ElemSegment, FuncAddr, GlobalAddr, InstAddr, InstanceInit, LimitRequest, MemAddr, StoreError,
     TableAddr,

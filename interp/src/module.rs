@@ -165,6 +165,18 @@ impl CodeModule {
             .copied()
     }
 
+    /// The shape of a defined function, counted from 0 without imports.
+    pub(crate) fn defined_shape(&self, func: u32) -> Option<(FuncShape, u32)> {
+        self.shape(func.checked_add(self.desc.imported_funcs)?)
+    }
+
+    /// Where the op at unit `pos` of verified `code` lies in its linked form, in bytes.
+    pub(crate) fn linked_position(&self, code: &[u16], pos: u32) -> u32 {
+        let mut positions = Vec::new();
+        link::place(self.space.executor(), code, &mut positions);
+        positions.get(pos as usize).copied().unwrap_or(0)
+    }
+
     /// The cell of a defined function, which is linked first if need be.
     pub(crate) fn link(&self, func: u32) -> Result<u64, SourceError> {
         let cell = &self.cells[func as usize];

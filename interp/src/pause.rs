@@ -30,6 +30,12 @@ impl Vm {
         Paused { activation, ip }
     }
 
+    /// An activation that was made by hand, its registers set: it goes on at `ip`, and its frames end at `end`.
+    pub(crate) fn paused_at(&mut self, activation: Activation, ip: u32, end: u32) -> Paused {
+        self.top = end;
+        Paused { activation, ip }
+    }
+
     /// Goes on with an activation; [`Vm::finish`] ends it, or [`Vm::put_aside`] if it pauses again.
     ///
     /// # Errors
@@ -56,5 +62,12 @@ impl Vm {
     /// As [`Vm::backtrace`], of an activation that was put aside and is the innermost.
     pub fn paused_backtrace(&self, paused: &Paused, limit: usize) -> Vec<FrameInfo> {
         self.frames_from(paused.ip, &paused.activation, limit)
+    }
+}
+
+impl Paused {
+    /// Where its outermost frame begins.
+    pub(crate) fn frame(&self) -> u32 {
+        self.activation.frame()
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sheave_arena::{ArenaError, MemoryId};
 
-use crate::module::{CodeModule, SourceError};
+use crate::module::{CodeModule, ModuleDesc, SourceError};
 use crate::vm::{HostEntry, LimitAnswer, Vm};
 
 macro_rules! addresses {
@@ -265,6 +265,14 @@ impl Vm {
         Ok(FuncAddr(addr))
     }
 
+    /// Room for the globals of a new instance.
+    pub(crate) fn alloc_own_globals(&mut self, desc: &ModuleDesc) -> Result<u32, StoreError> {
+        // One cell more than there are: see `Cell64::read_v128`.
+        let cells = desc.own_global_cells().saturating_add(1);
+        let bytes = cells.checked_mul(8).ok_or(StoreError::TooMany)?;
+        Ok(self.arena.alloc(bytes.max(16))?.get())
+    }
+
     /// Makes an instance: its own globals are zero, its element segments empty, nothing has run.
     ///
     /// # Errors
@@ -273,12 +281,7 @@ impl Vm {
         let addr = next_addr(self.instances.len())?;
         self.update_types();
         let desc = init.module.desc();
-        // One cell more than there are: see `Cell64::read_v128`.
-        let cells = desc.own_global_cells().saturating_add(1);
-        let globals_off = self
-            .arena
-            .alloc(cells.checked_mul(8).ok_or(StoreError::TooMany)?.max(16))?
-            .get();
+        let globals_off = self.alloc_own_globals(desc)?;
         let mut globals = init.imported_globals.clone();
         let imported_globals = globals
             .iter()
