@@ -32,7 +32,7 @@ pub(crate) struct HostFunc {
 }
 
 /// Leads to the closure in a `Box<dyn Any>`.
-fn data_ptr(data: &(dyn Any + Send + Sync)) -> *const () {
+pub(crate) fn data_ptr(data: &(dyn Any + Send + Sync)) -> *const () {
     core::ptr::from_ref(data).cast()
 }
 

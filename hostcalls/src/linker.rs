@@ -158,6 +158,14 @@ impl<T: 'static> Linker<T> {
         self.definitions.get(module)?.get(name)
     }
 
+    /// The host function of that name, if it is one and belongs to no store.
+    pub(crate) fn host_func(&self, module: &str, name: &str) -> Option<&Arc<HostFunc>> {
+        match self.find(module, name)? {
+            Definition::Host(func) => Some(func),
+            Definition::Extern(..) => None,
+        }
+    }
+
     /// Defines an item of a store.
     ///
     /// # Errors

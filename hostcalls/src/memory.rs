@@ -1,7 +1,7 @@
 //! Linear memories of a store.
 #![allow(unsafe_code, reason = "makes slices of linear memories")]
 
-use sheave_interp::{MemAddr, MemorySpec};
+use sheave_interp::MemAddr;
 
 use crate::Result;
 use crate::host;
@@ -209,19 +209,11 @@ impl StoreOpaque {
         if ty.is_shared() && !self.engine.config().shared_memory {
             return Err(SharedMemoryError::Disabled.into());
         }
-        let limit_bytes = ty.0.limit_bytes();
-        let bytes = ty.bytes(ty.minimum());
-        if bytes > limit_bytes {
+        let spec = ty.spec(ty.bytes(ty.minimum()));
+        if spec.bytes > spec.limit_bytes {
             anyhow::bail!("memory size exceeds what its addresses can reach");
         }
-        let addr = self.vm.new_memory(&MemorySpec {
-            bytes,
-            max_bytes: ty.maximum().map(|pages| ty.bytes(pages)),
-            limit_bytes,
-            page_size_log2: ty.page_size_log2(),
-            memory64: ty.is_64(),
-            shared: ty.is_shared(),
-        })?;
+        let addr = self.vm.new_memory(&spec)?;
         self.memory_types.push(ty);
         Ok(addr)
     }

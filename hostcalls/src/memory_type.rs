@@ -1,6 +1,7 @@
 //! Types of memories, and their builder.
 
 use anyhow::{Result, bail};
+use sheave_interp::MemorySpec;
 use sheave_loader as loader;
 
 /// The type of a memory; sizes are in pages. Spec: syntax-memtype.
@@ -73,6 +74,26 @@ impl MemoryType {
     /// Binary logarithm of the bytes of a page: 16 or 0.
     pub fn page_size_log2(&self) -> u8 {
         self.0.page_size_log2
+    }
+
+    /// What the machine is told of a memory of this type that has `bytes` now.
+    pub(crate) fn spec(&self, bytes: u64) -> MemorySpec {
+        MemorySpec {
+            bytes,
+            max_bytes: self.maximum().map(|pages| self.bytes(pages)),
+            limit_bytes: self.0.limit_bytes(),
+            page_size_log2: self.page_size_log2(),
+            memory64: self.is_64(),
+            shared: self.is_shared(),
+        }
+    }
+
+    /// The same type with the length that a memory has now.
+    pub(crate) fn at_length(&self, bytes: u64) -> MemoryType {
+        MemoryType(loader::MemoryType {
+            min_pages: bytes >> self.page_size_log2(),
+            ..self.0
+        })
     }
 
     /// The bytes of so many pages; `u64::MAX` if they are more than that.

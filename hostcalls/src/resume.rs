@@ -24,10 +24,10 @@ pub enum CallOutcome {
 
 /// A call that waits in a store.
 pub(crate) struct PausedState {
-    func: Func,
-    ty: FuncType,
-    reason: PauseReason,
-    paused: Paused,
+    pub(crate) func: Func,
+    pub(crate) ty: FuncType,
+    pub(crate) reason: PauseReason,
+    pub(crate) paused: Paused,
 }
 
 /// What is known of a call that waits in a store; see [`Store::paused_call`].

@@ -12,6 +12,7 @@ mod api {
     mod objects;
     mod reentry;
     mod resuming;
+    mod snapshots;
     mod tails;
 
     use sheave_hostcalls::{Config, Engine, Executor, Instance, Module, Store};
@@ -30,6 +31,13 @@ mod api {
                 test(&Engine::new(&config).unwrap());
             }
         }
+    }
+
+    /// An engine for each executor of this build.
+    fn engines(settings: impl Fn(&mut Config)) -> Vec<Engine> {
+        let engines = std::cell::RefCell::new(Vec::new());
+        on_both_with(settings, |engine| engines.borrow_mut().push(engine.clone()));
+        engines.into_inner()
     }
 
     /// An instance without imports in a new store.

@@ -67,6 +67,11 @@ impl Vm {
         (self.arena.memory_ptr(id), self.arena.memory_len(id))
     }
 
+    /// The bytes of a memory.
+    pub fn memory_bytes(&self, mem: MemAddr) -> &[u8] {
+        self.arena.memory_bytes(self.memories[mem.0 as usize].id)
+    }
+
     /// Pages of a memory.
     pub fn memory_pages(&self, mem: MemAddr) -> u64 {
         let rec = &self.memories[mem.0 as usize];

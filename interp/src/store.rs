@@ -408,6 +408,13 @@ impl Vm {
         ))
     }
 
+    /// The `k`-th imported function of an instance.
+    pub fn imported_func(&self, inst: InstAddr, k: u32) -> Option<FuncAddr> {
+        let i = self.instances.get(inst.0 as usize)?;
+        let imported = &i.funcs[..i.module.desc().imported_funcs as usize];
+        imported.get(k as usize).map(|f| FuncAddr(f - 1))
+    }
+
     /// A table of an instance by its index.
     pub fn instance_table(&self, inst: InstAddr, i: u32) -> Option<TableAddr> {
         self.instances

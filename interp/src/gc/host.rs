@@ -25,6 +25,11 @@ pub enum ObjectKind {
 }
 
 impl Vm {
+    /// Whether there are objects, or were.
+    pub fn has_objects(&self) -> bool {
+        self.gc.memory.is_some()
+    }
+
     /// What a reference refers to; none if it is null.
     pub fn object_kind(&self, reference: u32) -> Option<ObjectKind> {
         if reference & 1 != 0 {

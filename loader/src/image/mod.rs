@@ -14,7 +14,8 @@ mod write;
 pub use read::InitialMemory;
 pub(crate) use read::{Image, Storage};
 pub(crate) use sections::Class;
-pub(crate) use write::{encode, write_file};
+pub(crate) use write::encode;
+pub use write::write_file;
 
 /// Whether these bytes begin as an image does.
 pub(crate) fn is_image(bytes: &[u8]) -> bool {

@@ -86,7 +86,10 @@ pub(crate) fn encode(functions: &Functions<'_>, code: &AllCode) -> Result<Vec<u8
 }
 
 /// Writes a file so that, whenever the machine stops, there is the old file or the new one.
-pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
     let (temporary, mut file) = create_beside(path).map_err(|e| LoadError::io(&e))?;
     let written = file
         .write_all(bytes)

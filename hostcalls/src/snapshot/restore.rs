@@ -1,0 +1,252 @@
+//! Making a store from a snapshot.
+#![allow(unsafe_code, reason = "registers host functions with the machine")]
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow, bail};
+use sheave_interp::{FuncState, InstAddr, VmState};
+use sheave_loader as loader;
+
+use super::contents::{CodeVersion, Contents};
+use super::{Snapshot, types};
+use crate::host::{HostFunc, data_ptr};
+use crate::linker::Linker;
+use crate::module::Module;
+use crate::resume::PausedState;
+use crate::store::{Store, StoreOpaque};
+use crate::types::{ExternType, FuncType, GlobalType, MemoryType, TableType};
+use crate::{Engine, Func, Instance, Result, matching};
+
+impl<T: 'static> Store<T> {
+    /// A store with the state that a snapshot holds. Host functions are taken from `linker` under the names by which the
+    /// instances import them. If a call waits, [`Store::resume_call`] goes on with it.
+    ///
+    /// The state may come from another machine, operating system, processor or executor. It is checked: whatever a damaged
+    /// or made-up snapshot says, the store can only fool itself.
+    ///
+    /// # Errors
+    /// If `linker` has not all the host functions (the message lists what is missing or of another type), if the engine
+    /// translates other code than the snapshot's (another version of sheave, or other settings of fuel or interruption),
+    /// if a module is not valid here, if the snapshot contradicts itself, or if there is no room.
+    pub fn restore(
+        engine: &Engine,
+        snapshot: &Snapshot,
+        linker: &Linker<T>,
+        data: T,
+    ) -> Result<Store<T>> {
+        let contents = snapshot.contents();
+        check_code(contents.code, CodeVersion::of(engine))?;
+        let modules = match &snapshot.0.live {
+            Some((live, modules)) if Engine::same(live, engine) => modules.clone(),
+            _ => load_modules(engine, contents)?,
+        };
+        let ids = types::register(engine.types(), &contents.types, &contents.group_ends)?;
+        let host = host_funcs(engine, contents, linker, &ids)?;
+        let mut store = Store::try_new(engine, data)?;
+        let opaque = &mut store.0.opaque;
+        opaque.fill(contents, &modules, &ids)?;
+        let vm = identities(contents, &ids)?;
+        opaque.check_types(&vm)?;
+        let code: Vec<_> = opaque
+            .instances
+            .iter()
+            .map(|m| Arc::clone(m.code()))
+            .collect();
+        let mut next = host.iter();
+        // SAFETY: H2: the closures live in `host_funcs` as long as the store. The types were checked above.
+        let paused = unsafe {
+            opaque.vm.restore(&vm, &code, |_| {
+                let func: &Arc<HostFunc> = next.next()?;
+                Some((func.entry, data_ptr(&*func.data)))
+            })
+        };
+        let paused = paused?;
+        for (name, func) in contents.host_funcs.iter().zip(host) {
+            let key = Arc::as_ptr(&func).addr();
+            opaque.known_host_funcs.insert(key, name.addr);
+            opaque.host_funcs.push(func);
+        }
+        opaque.fill_memories(contents)?;
+        if let (Some(paused), Some((addr, reason))) = (paused, contents.paused) {
+            let ty = opaque.func_type(addr);
+            opaque.paused = Some(PausedState {
+                func: Func {
+                    store: opaque.id,
+                    addr,
+                },
+                ty,
+                reason,
+                paused,
+            });
+        }
+        Ok(store)
+    }
+
+    /// The instances of this store, in the order in which they were made.
+    pub fn instances(&self) -> impl ExactSizeIterator<Item = Instance> + use<T> {
+        let store = self.0.opaque.id;
+        let all = 0..self.0.opaque.instances.len() as u32;
+        all.map(move |addr| Instance {
+            store,
+            addr: InstAddr(addr),
+        })
+    }
+}
+
+fn check_code(have: CodeVersion, want: CodeVersion) -> Result<()> {
+    if (have.isa_version, have.isa_hash) != (want.isa_version, want.isa_hash) {
+        bail!("the snapshot is of another version of sheave's bytecode");
+    }
+    if (have.fuel, have.interruption) != (want.fuel, want.interruption) {
+        let show = |c: CodeVersion| {
+            let on = |b| if b { "on" } else { "off" };
+            format!("fuel {}, interruption {}", on(c.fuel), on(c.interruption))
+        };
+        bail!(
+            "the snapshot was taken with {}, but the engine has {}",
+            show(have),
+            show(want)
+        );
+    }
+    Ok(())
+}
+
+fn load_modules(engine: &Engine, contents: &Contents) -> Result<Vec<Module>> {
+    let load = |wasm: &Arc<[u8]>| Module::from_binary(engine, wasm);
+    let modules = contents.modules.iter().map(load);
+    modules
+        .collect::<Result<_>>()
+        .context("a module of the snapshot")
+}
+
+/// The host functions, in the order of their addresses.
+fn host_funcs<T: 'static>(
+    engine: &Engine,
+    contents: &Contents,
+    linker: &Linker<T>,
+    ids: &[u32],
+) -> Result<Vec<Arc<HostFunc>>> {
+    let wanted = contents.vm.funcs.iter().filter_map(|f| match f {
+        FuncState::Host { ty, .. } => Some(*ty),
+        FuncState::Wasm { .. } => None,
+    });
+    let wanted: Vec<u32> = wanted.collect();
+    if wanted.len() != contents.host_funcs.len() {
+        bail!("inconsistent snapshot: names of host functions");
+    }
+    let (mut found, mut wrong) = (Vec::new(), String::new());
+    for (name, ty) in contents.host_funcs.iter().zip(wanted) {
+        let def = ids.get(ty as usize).and_then(|id| engine.types().get(*id));
+        let want = def
+            .and_then(FuncType::from_def)
+            .ok_or_else(|| anyhow!("inconsistent snapshot: type of a host function"))?;
+        let (module, item) = (&*name.module, &*name.name);
+        match linker.host_func(module, item) {
+            Some(func) if func.ty.matches(&want) => found.push(Arc::clone(func)),
+            Some(func) => drop(write!(
+                wrong,
+                "\n  `{module}::{item}` has type {}, wanted is {want}",
+                func.ty
+            )),
+            None => drop(write!(
+                wrong,
+                "\n  `{module}::{item}` of type {want} is not defined"
+            )),
+        }
+    }
+    if !wrong.is_empty() {
+        bail!("the linker has not all host functions that the snapshot needs:{wrong}");
+    }
+    Ok(found)
+}
+
+/// The machine's state with identities for type numbers.
+fn identities(contents: &Contents, ids: &[u32]) -> Result<VmState> {
+    let mut vm = contents.vm.clone();
+    for func in &mut vm.funcs {
+        if let FuncState::Host { ty, .. } = func {
+            let id = ids.get(*ty as usize);
+            *ty = *id.ok_or_else(|| anyhow!("inconsistent snapshot: type of a host function"))?;
+        }
+    }
+    Ok(vm)
+}
+
+impl StoreOpaque {
+    /// What the store keeps beside the machine.
+    fn fill(&mut self, contents: &Contents, modules: &[Module], ids: &[u32]) -> Result<()> {
+        let bad = || anyhow!("inconsistent snapshot: a number leads nowhere");
+        for module in &contents.instances {
+            let module = modules.get(*module as usize).ok_or_else(bad)?;
+            self.instances.push(module.clone());
+        }
+        let id = |x: u32| ids.get(x as usize).copied();
+        self.memory_types = contents
+            .memory_types
+            .iter()
+            .map(|t| MemoryType(*t))
+            .collect();
+        for ty in &contents.table_types {
+            let element = ty.element.map(id).ok_or_else(bad)?;
+            self.table_types
+                .push(TableType(loader::TableType { element, ..*ty }));
+        }
+        for ty in &contents.global_types {
+            let content = ty.content.map(id).ok_or_else(bad)?;
+            self.global_types
+                .push(GlobalType(loader::GlobalType { content, ..*ty }));
+        }
+        let vm = &contents.vm;
+        let sizes = vm.memories.len() == self.memory_types.len()
+            && vm.tables.len() == self.table_types.len()
+            && vm.globals.len() == self.global_types.len()
+            && vm.paused.is_some() == contents.paused.is_some();
+        let memories = vm.memories.iter().zip(&self.memory_types);
+        let memories = { memories }.all(|(spec, ty)| *spec == ty.spec(spec.bytes));
+        let tables = vm.tables.iter().zip(&self.table_types);
+        let tables = { tables }.all(|(t, ty)| t.max == ty.0.max && t.table64 == ty.0.table64);
+        let paused = contents.paused.zip(vm.paused.as_ref());
+        let paused = paused.is_none_or(|((addr, _), _)| (addr.0 as usize) < vm.funcs.len());
+        if sizes && memories && tables && paused {
+            Ok(())
+        } else {
+            bail!("inconsistent snapshot: types of memories, tables or globals")
+        }
+    }
+
+    /// Whether what each instance has is what its module wants.
+    fn check_types(&self, vm: &VmState) -> Result<()> {
+        for (module, instance) in self.instances.iter().zip(&vm.instances) {
+            let (info, types) = (module.loaded().info(), module.types());
+            let check = |want: loader::ImportType, have: Option<ExternType>| {
+                let have =
+                    have.ok_or_else(|| anyhow!("inconsistent snapshot: an address leads nowhere"))?;
+                let want = ExternType::from_loader(&want, types);
+                matching::check(self.engine.types(), "snapshot", want.kind(), &want, &have)
+            };
+            for (want, addr) in info.memories.iter().zip(&instance.memories) {
+                let have = self.memory_types.get(addr.0 as usize).map(|ty| {
+                    let bytes = vm.memories[addr.0 as usize].bytes;
+                    ty.at_length(bytes).into()
+                });
+                check(loader::ImportType::Memory(*want), have)?;
+            }
+            for (want, addr) in info.tables.iter().zip(&instance.tables) {
+                let have = self.table_types.get(addr.0 as usize).map(|ty| {
+                    let min = vm.tables[addr.0 as usize].entries.len() as u64;
+                    TableType(loader::TableType { min, ..ty.0 }).into()
+                });
+                check(loader::ImportType::Table(*want), have)?;
+            }
+            for (want, addr) in info.globals.iter().zip(&instance.globals) {
+                let have = self.global_types.get(addr.0 as usize).cloned();
+                check(
+                    loader::ImportType::Global(*want),
+                    have.map(ExternType::from),
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
