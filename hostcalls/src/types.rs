@@ -54,8 +54,12 @@ impl GlobalType {
     ) -> GlobalType {
         let content = ty.content.map(|x| Some(types.get(x as usize)?.id));
         let content = content.expect("a module's types are consistent");
-        let plain = loader::GlobalType { content, ..*ty };
-        GlobalType(plain, ValType::from_plain(engine, content))
+        GlobalType::from_plain(engine, loader::GlobalType { content, ..*ty })
+    }
+
+    /// Of a type whose numbers are identities.
+    pub(crate) fn from_plain(engine: &Engine, plain: loader::GlobalType) -> GlobalType {
+        GlobalType(plain, ValType::from_plain(engine, plain.content))
     }
 
     /// A global type.
@@ -91,8 +95,12 @@ impl TableType {
     ) -> TableType {
         let element = ty.element.map(|x| Some(types.get(x as usize)?.id));
         let element = element.expect("a module's types are consistent");
-        let plain = loader::TableType { element, ..*ty };
-        TableType(plain, RefType::from_plain(engine, element))
+        TableType::from_plain(engine, loader::TableType { element, ..*ty })
+    }
+
+    /// Of a type whose numbers are identities.
+    pub(crate) fn from_plain(engine: &Engine, plain: loader::TableType) -> TableType {
+        TableType(plain, RefType::from_plain(engine, plain.element))
     }
 
     /// A table type.

@@ -139,7 +139,7 @@ fn host_funcs<T: 'static>(
     for (name, ty) in contents.host_funcs.iter().zip(wanted) {
         let def = ids.get(ty as usize).and_then(|id| engine.types().get(*id));
         let want = def
-            .and_then(FuncType::from_def)
+            .and_then(|def| FuncType::from_def(engine, def))
             .ok_or_else(|| anyhow!("inconsistent snapshot: type of a host function"))?;
         let (module, item) = (&*name.module, &*name.name);
         match linker.host_func(module, item) {
@@ -189,13 +189,15 @@ impl StoreOpaque {
             .collect();
         for ty in &contents.table_types {
             let element = ty.element.map(id).ok_or_else(bad)?;
+            let ty = loader::TableType { element, ..*ty };
             self.table_types
-                .push(TableType(loader::TableType { element, ..*ty }));
+                .push(TableType::from_plain(&self.engine, ty));
         }
         for ty in &contents.global_types {
             let content = ty.content.map(id).ok_or_else(bad)?;
+            let ty = loader::GlobalType { content, ..*ty };
             self.global_types
-                .push(GlobalType(loader::GlobalType { content, ..*ty }));
+                .push(GlobalType::from_plain(&self.engine, ty));
         }
         let vm = &contents.vm;
         let sizes = vm.memories.len() == self.memory_types.len()
@@ -222,7 +224,7 @@ impl StoreOpaque {
             let check = |want: loader::ImportType, have: Option<ExternType>| {
                 let have =
                     have.ok_or_else(|| anyhow!("inconsistent snapshot: an address leads nowhere"))?;
-                let want = ExternType::from_loader(&want, types);
+                let want = ExternType::from_loader(&self.engine, &want, types);
                 matching::check(self.engine.types(), "snapshot", want.kind(), &want, &have)
             };
             for (want, addr) in info.memories.iter().zip(&instance.memories) {
@@ -235,7 +237,7 @@ impl StoreOpaque {
             for (want, addr) in info.tables.iter().zip(&instance.tables) {
                 let have = self.table_types.get(addr.0 as usize).map(|ty| {
                     let min = vm.tables[addr.0 as usize].entries.len() as u64;
-                    TableType(loader::TableType { min, ..ty.0 }).into()
+                    TableType::from_plain(&self.engine, loader::TableType { min, ..ty.0 }).into()
                 });
                 check(loader::ImportType::Table(*want), have)?;
             }
