@@ -1,0 +1,107 @@
+//! What a machine holds, as plain data.
+#![allow(unsafe_code, reason = "reads frames of a paused activation")]
+
+use super::{FuncState, InstanceState, PausedState, TableState, VmState, has_two_cells, owners};
+use crate::memories::MemorySpec;
+use crate::pause::Paused;
+use crate::store::{FuncAddr, GlobalAddr};
+use crate::vm::Vm;
+
+impl Vm {
+    /// What it holds. `paused` is the activation that waits, if there is one; no other may be under way.
+    pub fn state(&mut self, paused: Option<&Paused>) -> VmState {
+        let memories = self.memories.iter().map(|m| MemorySpec {
+            bytes: self.arena.memory_len(m.id),
+            max_bytes: m.max_bytes,
+            limit_bytes: m.limit_bytes,
+            page_size_log2: m.page_size_log2,
+            memory64: m.memory64,
+            shared: m.shared,
+        });
+        let memories = memories.collect();
+        let tables = (0..self.tables.len()).map(|i| {
+            let (off, len) = (self.tables[i].off, self.tables[i].len);
+            TableState {
+                entries: self.entries(off, len),
+                max: self.tables[i].max,
+                table64: self.tables[i].table64,
+            }
+        });
+        let tables = tables.collect();
+        let instances = (0..self.instances.len()).map(|i| self.instance_state(i));
+        let instances: Vec<InstanceState> = instances.collect();
+        let funcs = (0..self.funcs.len() as u32).map(|addr| self.func_state(FuncAddr(addr)));
+        VmState {
+            fuel: self.fuel,
+            memories,
+            tables,
+            globals: self.global_values(&instances),
+            funcs: funcs.collect(),
+            instances,
+            paused: paused.map(|p| self.paused_state(p)),
+        }
+    }
+
+    fn entries(&mut self, off: u32, len: u32) -> Vec<u32> {
+        let entries = self.entries_mut(off, len).iter();
+        entries.map(|e| u32::from_le(*e)).collect()
+    }
+
+    fn func_state(&self, addr: FuncAddr) -> FuncState {
+        if let Some((inst, func)) = self.func_origin(addr) {
+            return FuncState::Wasm { inst, func };
+        }
+        let rec = &self.funcs[addr.0 as usize];
+        FuncState::Host {
+            ty: rec.ty,
+            slots: rec.slots,
+        }
+    }
+
+    fn instance_state(&mut self, inst: usize) -> InstanceState {
+        let elems = self.instances[inst].elems.clone();
+        let elems = elems.into_iter().map(|(off, len)| self.entries(off, len));
+        let elems = elems.collect();
+        let i = &self.instances[inst];
+        let imported = &i.funcs[..i.module.desc().imported_funcs as usize];
+        InstanceState {
+            imported_funcs: imported.iter().map(|f| FuncAddr(f - 1)).collect(),
+            tables: i.tables.clone(),
+            memories: i.memories.clone(),
+            globals: i.globals.clone(),
+            elems,
+            data_dropped: i.data_dropped.clone(),
+        }
+    }
+
+    fn global_values(&self, instances: &[InstanceState]) -> Vec<u128> {
+        let modules: Vec<_> = self.instances.iter().map(|i| &*i.module).collect();
+        let owners = owners(self.global_cells.len(), instances, &modules).unwrap_or_default();
+        let values = (0..).map(GlobalAddr).zip(&owners);
+        let value = |(global, owner): (GlobalAddr, &Option<(usize, u32)>)| {
+            if has_two_cells(*owner, &modules) {
+                self.global_get_v128(global)
+            } else {
+                self.global_get(global).into()
+            }
+        };
+        values.map(value).collect()
+    }
+
+    fn paused_state(&self, paused: &Paused) -> PausedState {
+        let bytes = (paused.frame()..self.top).map(|at| {
+            // SAFETY: I3, `put_aside` set `top` to the end of the innermost frame.
+            unsafe { self.stack_base.add(at as usize).read() }
+        });
+        let frames = self.paused_backtrace(paused, usize::MAX);
+        let outermost = frames.last().and_then(|f| {
+            let module = &self.instances.get(f.inst.0 as usize)?.module;
+            module.defined_shape(f.func)
+        });
+        PausedState {
+            bytes: bytes.collect(),
+            results: outermost.map_or(0, |(shape, _)| shape.results),
+            frames,
+        }
+    }
+}
