@@ -17,7 +17,7 @@ fn features(folder: &str) -> &'static str {
         "nontrapping-float-to-int-conversions" => "mvp,saturating-float-to-int",
         "memory64" => "memory64",
         "threads" => "mvp,threads",
-        "bulk-memory" => "function-references",
+        "bulk-memory" => "function-references,gc",
         "wasm-v2" | "multi-value" | "mutable-global" | "reference-types" => "",
         "function-references" => "extended-const,tail-call,function-references",
         _ => "all",

@@ -3,10 +3,8 @@
 use core::marker::PhantomData;
 
 use anyhow::{anyhow, bail};
-use sheave_interp::{
-    ElemSegment, FuncAddr, InstAddr, InstanceInit, LimitAnswer, LimitRequest, Trap,
-};
-use sheave_loader::{ConstExpr, ConstOp, DataMode, ElementItems, ElementMode};
+use sheave_interp::{ElemSegment, InstAddr, InstanceInit, LimitAnswer, LimitRequest, Trap};
+use sheave_loader::{DataMode, ElementItems, ElementMode, ElementSegment};
 use sheave_types::ValType;
 
 use crate::Result;
@@ -16,10 +14,9 @@ use crate::host::{self, limit_hook};
 use crate::instance::Instance;
 use crate::linker::Definition;
 use crate::matching;
-use crate::module::Module;
+use crate::module::{Module, is_traced};
 use crate::store::{AsContextMut, StoreInner, StoreOpaque};
 use crate::types::{ExternType, GlobalType, MemoryType, TableType};
-use crate::vector::V128;
 
 /// A module whose imports were found and checked once, to be instantiated often.
 pub struct InstancePre<T: 'static> {
@@ -197,14 +194,7 @@ fn initialize(opaque: &mut StoreOpaque, inst: InstAddr, module: &Module) -> Resu
         opaque.global_types.push(ty);
     }
     for (i, def) in info.global_defs.iter().enumerate() {
-        let bits = match def.init[..] {
-            [ConstOp::V128Const(bytes)] => V128::from(u128::from_le_bytes(bytes)).to_slots(),
-            [ConstOp::GlobalGet(g)] if def.ty.content == ValType::V128 => opaque
-                .vm
-                .instance_global(inst, g)
-                .map_or([0; 2], |g| opaque.global_get(g, ValType::V128)),
-            _ => [opaque.evaluate(inst, &def.init)?, 0],
-        };
+        let bits = opaque.evaluate(module, inst, &def.init)?;
         let global = opaque
             .vm
             .instance_global(inst, info.n_imported_globals + i as u32)
@@ -213,55 +203,21 @@ fn initialize(opaque: &mut StoreOpaque, inst: InstAddr, module: &Module) -> Resu
     }
     for (i, def) in info.table_defs.iter().enumerate() {
         if let Some(expr) = &def.init {
-            let entry = opaque.evaluate(inst, expr)? as u32;
+            let [entry, _] = opaque.evaluate(module, inst, expr)?;
             let table = opaque
                 .vm
                 .instance_table(inst, info.n_imported_tables + i as u32)
                 .ok_or_else(|| anyhow!("no such table"))?;
             let len = opaque.vm.table_len(table);
-            opaque.vm.table_fill(table, 0, entry, len.into());
+            opaque.vm.table_fill(table, 0, entry as u32, len.into());
         }
     }
     for (i, segment) in info.elements.iter().enumerate() {
-        let elem = i as u32;
-        if segment.mode == ElementMode::Declared {
-            continue;
-        }
-        let refs = match &segment.items {
-            ElementItems::Funcs(funcs) => funcs
-                .iter()
-                .map(|f| Ok(opaque.vm.func_addr(inst, *f)?.0 + 1))
-                .collect::<Result<Vec<u32>>>()?,
-            ElementItems::Exprs(exprs) => exprs
-                .iter()
-                .map(|e| Ok(opaque.evaluate(inst, e)? as u32))
-                .collect::<Result<Vec<u32>>>()?,
-        };
-        if let ElementMode::Active { table, offset } = &segment.mode {
-            let at = opaque.evaluate(inst, offset)?;
-            let table = opaque
-                .vm
-                .instance_table(inst, *table)
-                .ok_or_else(|| anyhow!("no such table"))?;
-            let len = u64::from(opaque.vm.table_len(table));
-            if at
-                .checked_add(refs.len() as u64)
-                .is_none_or(|end| end > len)
-            {
-                return Err(Trap::TableOutOfBounds.into());
-            }
-            for (k, entry) in refs.into_iter().enumerate() {
-                opaque.vm.table_set(table, at + k as u64, entry);
-            }
-        } else {
-            opaque.vm.set_elem(
-                inst,
-                elem,
-                &ElemSegment {
-                    refs,
-                    traced: false,
-                },
-            )?;
+        if segment.mode != ElementMode::Declared {
+            let scope = opaque.vm.roots().begin_scope();
+            let done = element_segment(opaque, inst, module, i as u32, segment);
+            opaque.vm.roots_mut().end_scope(scope);
+            done?;
         }
     }
     let prepared = prepared_memories(opaque, inst, module)?;
@@ -273,7 +229,7 @@ fn initialize(opaque: &mut StoreOpaque, inst: InstAddr, module: &Module) -> Resu
                 opaque.vm.data_drop(inst, i as u32);
                 continue;
             }
-            let at = opaque.evaluate(inst, offset)?;
+            let [at, _] = opaque.evaluate(module, inst, offset)?;
             let memory = opaque
                 .vm
                 .instance_memory(inst, *memory)
@@ -283,6 +239,56 @@ fn initialize(opaque: &mut StoreOpaque, inst: InstAddr, module: &Module) -> Resu
                 .memory_init(inst, i as u32, memory, at, 0, bytes)?;
             opaque.vm.data_drop(inst, i as u32);
         }
+    }
+    Ok(())
+}
+
+/// Makes the references of an element segment, in a scope of roots, and puts them where they are wanted.
+fn element_segment(
+    opaque: &mut StoreOpaque,
+    inst: InstAddr,
+    module: &Module,
+    elem: u32,
+    segment: &ElementSegment,
+) -> Result<()> {
+    let info = module.loaded().info();
+    let traced = is_traced(ValType::Ref(segment.ty), info);
+    let refs = match &segment.items {
+        ElementItems::Funcs(funcs) => funcs
+            .iter()
+            .map(|f| Ok(opaque.vm.func_addr(inst, *f)?.0 + 1))
+            .collect::<Result<Vec<u32>>>()?,
+        ElementItems::Exprs(exprs) => exprs
+            .iter()
+            .map(|e| {
+                let [made, _] = opaque.evaluate(module, inst, e)?;
+                if traced {
+                    opaque.vm.roots_mut().push(made as u32);
+                }
+                Ok(made as u32)
+            })
+            .collect::<Result<Vec<u32>>>()?,
+    };
+    let ElementMode::Active { table, offset } = &segment.mode else {
+        opaque
+            .vm
+            .set_elem(inst, elem, &ElemSegment { refs, traced })?;
+        return Ok(());
+    };
+    let [at, _] = opaque.evaluate(module, inst, offset)?;
+    let table = opaque
+        .vm
+        .instance_table(inst, *table)
+        .ok_or_else(|| anyhow!("no such table"))?;
+    let len = u64::from(opaque.vm.table_len(table));
+    if at
+        .checked_add(refs.len() as u64)
+        .is_none_or(|end| end > len)
+    {
+        return Err(Trap::TableOutOfBounds.into());
+    }
+    for (k, entry) in refs.into_iter().enumerate() {
+        opaque.vm.table_set(table, at + k as u64, entry);
     }
     Ok(())
 }
@@ -310,50 +316,6 @@ fn prepared_memories(opaque: &mut StoreOpaque, inst: InstAddr, module: &Module) 
         opaque.vm.memory_write(memory, at, bytes)?;
     }
     Ok(!all.is_empty())
-}
-
-impl StoreOpaque {
-    /// The slot's bits of a constant expression; of an i32 zero-extended, as in a slot. Spec: valid-constant.
-    fn evaluate(&mut self, inst: InstAddr, expr: &ConstExpr) -> Result<u64> {
-        // Nearly all are one constant, and a module can have many thousands of them.
-        if let [ConstOp::I32Const(v)] = expr[..] {
-            return Ok(u64::from(v as u32));
-        }
-        let mut stack: Vec<u64> = Vec::with_capacity(2);
-        for op in expr {
-            let mut binary = |f: fn(u64, u64) -> u64| {
-                let (b, a) = (stack.pop().unwrap_or(0), stack.pop().unwrap_or(0));
-                f(a, b)
-            };
-            let v = match *op {
-                ConstOp::I32Const(v) => u64::from(v as u32),
-                ConstOp::I64Const(v) => v as u64,
-                ConstOp::F32Const(bits) => bits.into(),
-                ConstOp::F64Const(bits) => bits,
-                // Only globals can be vectors, and there is nothing to calculate.
-                ConstOp::V128Const(bytes) => u128::from_le_bytes(bytes) as u64,
-                ConstOp::RefNull(_) => 0,
-                ConstOp::RefFunc(f) => {
-                    let FuncAddr(a) = self.vm.func_addr(inst, f)?;
-                    u64::from(a) + 1
-                }
-                ConstOp::GlobalGet(g) => self
-                    .vm
-                    .instance_global(inst, g)
-                    .map_or(0, |g| self.vm.global_get(g)),
-                ConstOp::I32Add => binary(|a, b| u64::from((a as u32).wrapping_add(b as u32))),
-                ConstOp::I32Sub => binary(|a, b| u64::from((a as u32).wrapping_sub(b as u32))),
-                ConstOp::I32Mul => binary(|a, b| u64::from((a as u32).wrapping_mul(b as u32))),
-                ConstOp::I64Add => binary(u64::wrapping_add),
-                ConstOp::I64Sub => binary(u64::wrapping_sub),
-                ConstOp::I64Mul => binary(u64::wrapping_mul),
-            };
-            stack.push(v);
-        }
-        stack
-            .pop()
-            .ok_or_else(|| anyhow!("an empty constant expression"))
-    }
 }
 
 /// The default value for an unknown import of that type, where one can be made up.

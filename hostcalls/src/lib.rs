@@ -8,6 +8,7 @@
 mod backtrace;
 mod composite;
 mod config;
+mod constant;
 mod disassembly;
 mod engine;
 mod externs;

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
-use sheave_interp::{CodeModule, FunctionCode, ModuleDesc, ModuleSource, SourceError};
+use sheave_interp::{CodeModule, FunctionCode, ModuleDesc, ModuleSource, RefMaps, SourceError};
 use sheave_loader as loader;
-use sheave_types::TypeDef;
+use sheave_types::{TypeDef, ValType};
 
 use crate::Result;
 use crate::engine::Engine;
@@ -37,6 +37,11 @@ fn register(engine: &Engine, info: &loader::ModuleInfo) -> Result<Box<[Arc<TypeD
     Ok(ids.into_iter().filter_map(def).collect())
 }
 
+/// Whether a collector follows values of a type of the module.
+pub(crate) fn is_traced(ty: ValType, info: &loader::ModuleInfo) -> bool {
+    ty.is_traced(|x| info.type_as_func(x).is_some())
+}
+
 /// The loader as the machine wants it.
 struct Source(Arc<loader::Module>);
 
@@ -47,6 +52,14 @@ impl ModuleSource for Source {
             frame_slots: code.frame_slots,
             code: code.code,
         })
+    }
+
+    fn ref_maps(&self, func: u32) -> Result<RefMaps, SourceError> {
+        let mut maps = RefMaps::new();
+        for (pos, slots) in self.0.ref_maps(func)?.iter() {
+            maps.push(pos, slots.iter().copied());
+        }
+        Ok(maps)
     }
 
     fn data(&self, segment: u32) -> &[u8] {
@@ -250,7 +263,13 @@ impl Module {
             memories: count(info.memories.len()),
             own_globals: count(info.globals.len()) - info.n_imported_globals,
             own_vectors: info.vector_globals.clone(),
-            traced_globals: Vec::new(),
+            traced_globals: info
+                .global_defs
+                .iter()
+                .zip(0..)
+                .filter(|(def, _)| is_traced(def.ty.content, info))
+                .map(|(_, i)| i)
+                .collect(),
             imported_globals: info.n_imported_globals,
             data: count(info.data.len()),
             elems: count(info.elements.len()),

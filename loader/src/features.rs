@@ -101,7 +101,7 @@ macro_rules! for_each_feature {
             /// References to functions of a known type, references that are never null, tables with an initial value.
             "function-references" wasm_function_references FUNCTION_REFERENCES Wasm3 true;
             /// Structs, arrays, `i31`, casts, recursive types with supertypes; collected when nobody holds them.
-            "gc" wasm_gc GC Wasm3 true = "its instructions are not translated yet";
+            "gc" wasm_gc GC Wasm3 true;
             /// `try_table`, `throw`, `throw_ref`, `exnref`.
             "exceptions" wasm_exceptions EXCEPTIONS Wasm3 true = "its instructions are not translated yet";
             /// Exceptions as they were before they were standardised.

@@ -9,7 +9,8 @@ use crate::error::LoadError;
 use crate::info::ModuleInfo;
 use crate::module::FunctionCode;
 use crate::translate::{
-    self, Body, CodeOptions, Translator, Validation, translate_trusted, translate_validating,
+    self, Body, CodeOptions, Record, Translated, Translator, Validation, translate_trusted,
+    translate_validating,
 };
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -18,6 +19,8 @@ use wasmparser::{FuncValidatorAllocations, ValidatorResources, WasmFeatures};
 
 /// Bytes of bodies in a batch.
 const BATCH_BYTES: u32 = 64 << 10;
+
+const NOTHING: Record = Record::Nothing;
 
 /// A module's functions, as far as needed to work on their bodies.
 #[derive(Clone, Copy)]
@@ -88,13 +91,14 @@ impl<'m> Functions<'m> {
         })
     }
 
-    /// Translates one function, and validates it if there is something to do it with. With
-    /// `record`, gives positions and wasm offsets too.
-    pub(crate) fn translate_one(
+    /// Translates one function, and validates it if there is something to do it with. Gives `take`
+    /// of what came out.
+    pub(crate) fn translate_one<T>(
         &self,
         defined_func: u32,
-        record: bool,
-    ) -> Result<(FunctionCode<'static>, Vec<(u32, u32)>), LoadError> {
+        record: Record,
+        take: impl FnOnce(Translated<'_>) -> T,
+    ) -> Result<T, LoadError> {
         let body = self.body(defined_func)?;
         let mut translator = Translator::new(self.info, self.options);
         let done = match self.validation() {
@@ -107,11 +111,7 @@ impl<'m> Functions<'m> {
             ),
             None => translate_trusted(&mut translator, &body, self.features, record),
         }?;
-        let code = FunctionCode {
-            frame_slots: done.frame_slots,
-            code: Cow::Owned(done.code.to_vec()),
-        };
-        Ok((code, done.marks.to_vec()))
+        Ok(take(done))
     }
 
     /// Validates all functions.
@@ -180,11 +180,11 @@ impl<'m> Functions<'m> {
             let translated = self.body(func).and_then(|body| match self.validation() {
                 Some(validation) => {
                     let made =
-                        translate_validating(translator, &body, &validation, allocations, false)?;
+                        translate_validating(translator, &body, &validation, allocations, NOTHING)?;
                     Ok((made.code, made.frame_slots))
                 }
                 None => {
-                    let made = translate_trusted(translator, &body, self.features, false)?;
+                    let made = translate_trusted(translator, &body, self.features, NOTHING)?;
                     Ok((made.code, made.frame_slots))
                 }
             });

@@ -6,6 +6,8 @@ use crate::types::{
 };
 use core::ops::Range;
 use sheave_isa::FuncShape;
+use sheave_types::{FieldLayout, Layout};
+use std::sync::OnceLock;
 
 /// The declarations of a module. Index spaces have imports first, as in the specification.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +56,8 @@ pub struct ModuleInfo {
     pub name_section: Option<Range<usize>>,
     /// Custom sections: name, and where their contents are in the module's bytes.
     pub custom_sections: Vec<(Box<str>, Range<usize>)>,
+    /// How objects of each type lie in memory, once it was asked for.
+    pub(crate) layouts: OnceLock<Box<[Layout]>>,
 }
 
 impl ModuleInfo {
@@ -62,6 +66,21 @@ impl ModuleInfo {
         let (params, results) = ty.as_func().map_or((0, 0), FuncType::slots);
         self.shapes.push(FuncShape { params, results });
         self.types.push(ty);
+    }
+
+    /// Where a field of a struct type lies.
+    pub(crate) fn field(&self, ty: u32, field: u32) -> Option<FieldLayout> {
+        let is_func = |x: u32| self.type_as_func(x).is_some();
+        let layouts = self.layouts.get_or_init(|| {
+            let types = self.types.iter();
+            types
+                .map(|ty| Layout::new(&ty.composite, is_func))
+                .collect()
+        });
+        match layouts.get(ty as usize)? {
+            Layout::Struct(layout) => layout.fields.get(field as usize).copied(),
+            _ => None,
+        }
     }
 
     /// Adds a global that is defined here.

@@ -22,6 +22,7 @@ pub use image::write_file;
 pub use info::ModuleInfo;
 pub use module::{FunctionCode, Module};
 pub use options::Options;
+pub use translate::RefMaps;
 pub use types::{
     ArrayType, CompositeType, ConstExpr, ConstOp, DataMode, DataSegment, ElementItems, ElementMode,
     ElementSegment, Export, ExportKind, FieldType, FuncType, GlobalDef, GlobalType, HeapType,

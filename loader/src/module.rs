@@ -7,7 +7,7 @@ use crate::info::ModuleInfo;
 use crate::names::Names;
 use crate::options::Options;
 use crate::parse::{self, Parsed};
-use crate::translate::CodeOptions;
+use crate::translate::{CodeOptions, Record, RefMaps, Translated};
 use core::ops::{Deref, Range};
 use std::borrow::Cow;
 use std::path::Path;
@@ -244,7 +244,13 @@ impl Module {
     /// If the function is invalid and was not validated before, or if it is too large.
     pub fn code(&self, defined_func: u32) -> Result<FunctionCode<'_>, LoadError> {
         match &self.code {
-            Code::Lazy(_) => Ok(self.functions().translate_one(defined_func, false)?.0),
+            Code::Lazy(_) => {
+                let functions = self.functions();
+                functions.translate_one(defined_func, Record::Nothing, |done| FunctionCode {
+                    frame_slots: done.frame_slots,
+                    code: Cow::Owned(done.code.to_vec()),
+                })
+            }
             Code::Eager(all) => all
                 .get(defined_func)
                 .ok_or_else(|| LoadError::invalid(0, "no such function")),
@@ -264,6 +270,28 @@ impl Module {
     ///
     /// As [`Module::code`].
     pub fn positions(&self, defined_func: u32) -> Result<Vec<(u32, u32)>, LoadError> {
+        self.again(defined_func, Record::Positions, |done| done.marks.to_vec())
+    }
+
+    /// Where a collector finds the references in frames of a defined function.
+    ///
+    /// As for [`Module::positions`], the function is translated again. That has the same outcome
+    /// each time, so the positions are those of its code.
+    ///
+    /// # Errors
+    ///
+    /// As [`Module::code`], or if there are too many.
+    pub fn ref_maps(&self, defined_func: u32) -> Result<RefMaps, LoadError> {
+        self.again(defined_func, Record::RefMaps, |done| done.maps)
+    }
+
+    /// Translates a function once more.
+    fn again<T>(
+        &self,
+        defined_func: u32,
+        record: Record,
+        take: impl FnOnce(Translated<'_>) -> T,
+    ) -> Result<T, LoadError> {
         if let (Bytes::Image(image), Code::Image(resources)) = (&self.bytes, &self.code) {
             // Whatever the checksums say, only validated operators reach the translator.
             image.check_once(Class::Bodies)?;
@@ -277,7 +305,7 @@ impl Module {
                 return Err(LoadError::invalid(0, "the image's module is invalid"));
             }
         }
-        Ok(self.functions().translate_one(defined_func, true)?.1)
+        self.functions().translate_one(defined_func, record, take)
     }
 
     /// The byte offset in the WebAssembly module of the operator that the op at `pc` (in units,

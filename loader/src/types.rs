@@ -150,6 +150,22 @@ pub enum ConstOp {
     I64Sub,
     /// `i64.mul`
     I64Mul,
+    /// `struct.new`, by type index
+    StructNew(u32),
+    /// `struct.new_default`, by type index
+    StructNewDefault(u32),
+    /// `array.new`, by type index
+    ArrayNew(u32),
+    /// `array.new_default`, by type index
+    ArrayNewDefault(u32),
+    /// `array.new_fixed`, by type index, of so many elements
+    ArrayNewFixed(u32, u32),
+    /// `ref.i31`
+    RefI31,
+    /// `any.convert_extern`
+    AnyConvertExtern,
+    /// `extern.convert_any`
+    ExternConvertAny,
 }
 
 /// A constant expression: its operators without the final `end`. Never empty in a valid module.

@@ -290,6 +290,16 @@ fn is_consistent(info: &ModuleInfo) -> bool {
             && expr.iter().all(|op| match op {
                 ConstOp::RefFunc(i) => func(*i),
                 ConstOp::GlobalGet(i) => (*i as usize) < info.globals.len(),
+                ConstOp::StructNew(i) | ConstOp::StructNewDefault(i) => {
+                    let ty = info.types.get(*i as usize);
+                    ty.is_some_and(|ty| ty.as_struct().is_some())
+                }
+                ConstOp::ArrayNew(i)
+                | ConstOp::ArrayNewDefault(i)
+                | ConstOp::ArrayNewFixed(i, _) => {
+                    let ty = info.types.get(*i as usize);
+                    ty.is_some_and(|ty| ty.as_array().is_some())
+                }
                 _ => true,
             })
     };

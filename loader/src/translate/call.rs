@@ -15,7 +15,8 @@ impl Translator<'_> {
             Some(i) => (Op::Call, i),
             None => (Op::CallImport, func),
         };
-        self.put(&mut [op as u16, lo(i), hi(i), base]);
+        let pos = self.put(&mut [op as u16, lo(i), hi(i), base]);
+        self.safepoint(pos);
         self.push_type_results(ty);
     }
 
@@ -32,7 +33,9 @@ impl Translator<'_> {
         self.bring_back(made);
         let index = self.slot(index, at);
         let base = self.arguments(ty);
-        self.put(&mut [Op::CallIndirect as u16, index, lo(ty), hi(ty), table, base]);
+        let op = Op::CallIndirect as u16;
+        let pos = self.put(&mut [op, index, lo(ty), hi(ty), table, base]);
+        self.safepoint(pos);
         self.push_type_results(ty);
     }
 
@@ -47,7 +50,8 @@ impl Translator<'_> {
             Some(i) => (Op::ReturnCall, i),
             None => (Op::ReturnCallImport, func),
         };
-        self.put(&mut [op as u16, lo(i), hi(i), base, n]);
+        let pos = self.put(&mut [op as u16, lo(i), hi(i), base, n]);
+        self.tail_call(pos);
         self.begin_fuel_block();
         self.reachable = false;
     }
@@ -62,7 +66,8 @@ impl Translator<'_> {
         let n = self.shape(ty).0 as u16;
         let base = self.arguments(ty);
         let op = Op::ReturnCallIndirect as u16;
-        self.put(&mut [op, index, lo(ty), hi(ty), table, base, n]);
+        let pos = self.put(&mut [op, index, lo(ty), hi(ty), table, base, n]);
+        self.tail_call(pos);
         self.begin_fuel_block();
         self.reachable = false;
     }

@@ -40,12 +40,12 @@ impl Translator<'_> {
             if let Some(pos) = self.sum_and_branch(op, not, l, h) {
                 return Some(pos);
             }
-            let wide = self.len_at(self.last) == 5;
-            let [_, _, a, b, c, ..] = self.take_last().units;
-            return Some(if wide {
-                self.put(&mut [fused as u16, a, b, c, l, h])
-            } else {
-                self.put(&mut [fused as u16, a, b, l, h])
+            let len = self.len_at(self.last);
+            let [_, _, a, b, c, d, ..] = self.take_last().units;
+            return Some(match len {
+                4 => self.put(&mut [fused as u16, a, b, l, h]),
+                5 => self.put(&mut [fused as u16, a, b, c, l, h]),
+                _ => self.put(&mut [fused as u16, a, b, c, d, l, h]),
             });
         }
         let fused = match (op, not) {

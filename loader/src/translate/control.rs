@@ -78,7 +78,7 @@ impl Translator<'_> {
         let (signature, n_params, n_results) = match ty {
             BlockType::Empty => (Signature::Empty, 0, 0),
             BlockType::Type(ty) => {
-                let ty = Ty::from(ty);
+                let ty = self.ty_read(ty);
                 let slots = if ty == Ty::V128 { 2 } else { 1 };
                 (Signature::Result(ty), 0, slots)
             }
@@ -134,7 +134,9 @@ impl Translator<'_> {
         self.frames[top].start = self.asm.pos();
         self.last_loop = top;
         if self.options.interruption {
-            self.put(&mut [Op::Check as u16]);
+            self.before_operator();
+            let pos = self.put(&mut [Op::Check as u16]);
+            self.safepoint(pos);
         }
     }
 
@@ -220,7 +222,7 @@ impl Translator<'_> {
         if let Signature::Type(index) = signature {
             let info = self.info;
             for ty in info.type_as_func(index).map_or(&[][..], |ty| ty.params()) {
-                self.push_value(Ty::from(*ty));
+                self.push_value(self.ty(*ty));
             }
         }
     }
@@ -237,7 +239,7 @@ impl Translator<'_> {
     pub(super) fn push_type_results(&mut self, index: u32) {
         let info = self.info;
         for ty in info.type_as_func(index).map_or(&[][..], |ty| ty.results()) {
-            self.push_value(Ty::from(*ty));
+            self.push_value(self.ty(*ty));
         }
     }
 }

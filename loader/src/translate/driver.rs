@@ -4,7 +4,7 @@
 //! lets the validator look first, so that the translator only ever sees valid operators.
 
 use super::decode::Operators;
-use super::{MAX_SLOTS, Translated, Translator};
+use super::{MAX_SLOTS, Record, Translated, Translator};
 use crate::error::{LoadError, LoadErrorKind};
 use core::ops::Range;
 use wasmparser::{
@@ -125,7 +125,7 @@ pub(crate) fn translate_validating<'t>(
     body: &Body<'_>,
     validation: &Validation<'_>,
     allocations: &mut FuncValidatorAllocations,
-    record: bool,
+    record: Record,
 ) -> Result<Translated<'t>, LoadError> {
     let mut validator = validator(body, validation, allocations);
     let mut reader = body.reader(validation.features);
@@ -144,6 +144,9 @@ pub(crate) fn translate_validating<'t>(
         let offset = operators.offset();
         both.offset = offset;
         both.translator.offset = offset as u32;
+        if record == Record::RefMaps {
+            both.translator.before_operator();
+        }
         operators.visit(&mut both)??;
         if too_high(&both.validator) {
             return Err(LoadError::new(offset, LoadErrorKind::TooManySlots));
@@ -166,7 +169,7 @@ pub(crate) fn translate_trusted<'t>(
     translator: &'t mut Translator<'_>,
     body: &Body<'_>,
     features: WasmFeatures,
-    record: bool,
+    record: Record,
 ) -> Result<Translated<'t>, LoadError> {
     let mut reader = body.reader(features);
     translator.begin(body.type_index, record);
@@ -176,6 +179,9 @@ pub(crate) fn translate_trusted<'t>(
     let mut operators = Operators::new(&reader, body.bytes);
     while !operators.is_empty() {
         only.translator.offset = operators.offset() as u32;
+        if record == Record::RefMaps {
+            only.translator.before_operator();
+        }
         operators.visit(&mut only)?;
         if only.translator.is_hopeless() {
             break;
@@ -222,6 +228,7 @@ macro_rules! translate {
     (@tail_call $($rest:tt)*) => { translate!(@mvp $($rest)*) };
     (@function_references $($rest:tt)*) => { translate!(@mvp $($rest)*) };
     (@threads $($rest:tt)*) => { translate!(@mvp $($rest)*) };
+    (@gc $($rest:tt)*) => { translate!(@mvp $($rest)*) };
     (@wide_arithmetic $($rest:tt)*) => { translate!(@mvp $($rest)*) };
     (@simd $($rest:tt)*) => { translate!(@mvp $($rest)*) };
     (@relaxed_simd $($rest:tt)*) => { translate!(@mvp $($rest)*) };

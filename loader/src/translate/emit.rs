@@ -1,7 +1,7 @@
 //! Writing ops: labels, fuel, copies, constants.
 
 use super::stack::{Entry, Kind};
-use super::{NONE, Translator, Ty};
+use super::{NONE, Translator, Ty, maps};
 use sheave_isa::{LABEL, Op};
 
 /// The next op is the target of a branch.
@@ -10,6 +10,8 @@ pub(super) const MARK: u8 = 1;
 pub(super) const FUEL: u8 = 2;
 /// Remember where each op came from. Never reset within a function.
 pub(super) const RECORD: u8 = 4;
+/// Remember where references are. Never reset within a function.
+pub(super) const MAPS: u8 = 8;
 
 /// More units than any op that writes one slot has.
 const MAX_UNITS: usize = 12;
@@ -20,6 +22,8 @@ pub(super) struct Taken {
     pub(super) units: [u16; MAX_UNITS],
     len: usize,
     offset: u32,
+    /// Its map, if it has one.
+    map: Option<maps::Slots>,
 }
 
 impl Taken {
@@ -87,6 +91,7 @@ impl Translator<'_> {
             let fuel = Op::Fuel as u16 | self.take_label();
             self.mark_offset(self.offset);
             self.fuel_pos = self.asm.push(&[fuel, 0, 0]);
+            self.maps.add_fuel(self.fuel_pos);
             self.pending &= !FUEL;
             self.last = NONE;
             self.prev = NONE;
@@ -172,6 +177,7 @@ impl Translator<'_> {
             units: [0; MAX_UNITS],
             len: 0,
             offset: self.offset,
+            map: None,
         };
         let units = &self.asm.code[at..];
         taken.len = units.len();
@@ -185,6 +191,9 @@ impl Translator<'_> {
             && let Some((_, offset)) = self.marks.pop()
         {
             taken.offset = offset;
+        }
+        if self.pending & MAPS != 0 {
+            taken.map = self.maps.take(at as u32);
         }
         self.last = self.prev;
         self.prev = NONE;
@@ -203,6 +212,9 @@ impl Translator<'_> {
         self.last = self.asm.pos();
         self.asm.code.push(opcode);
         self.asm.code.extend_from_slice(&taken.units[1..taken.len]);
+        if let Some(slots) = taken.map {
+            self.maps.add(self.last, slots);
+        }
     }
 
     // ---- copies and constants -------------------------------------------------------------------
@@ -288,7 +300,9 @@ impl Translator<'_> {
         match entry.ty {
             Ty::Pad => {}
             Ty::V128 => self.put_vector(dst, self.vectors[bits as usize]),
-            Ty::I32 | Ty::Ref => self.put_value([Op::Const32 as u16, dst, lo(low), hi(low)]),
+            Ty::I32 | Ty::Ref | Ty::GcRef => {
+                self.put_value([Op::Const32 as u16, dst, lo(low), hi(low)])
+            }
             Ty::F32 => self.put_value([Op::ConstF32 as u16, dst, lo(low), hi(low)]),
             Ty::I64 if bits as i64 == i64::from(bits as i32) => {
                 self.put_value([Op::Const64s as u16, dst, lo(low), hi(low)]);

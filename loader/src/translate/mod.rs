@@ -27,6 +27,8 @@ pub(crate) mod decode;
 mod driver;
 mod emit;
 mod fuse;
+mod gc;
+mod maps;
 mod memory;
 mod memory64;
 mod ops;
@@ -47,6 +49,7 @@ use sheave_isa::{Asm, Op};
 use stack::Entry;
 
 pub(crate) use driver::{Body, Validation, translate_trusted, translate_validating, validate};
+pub use maps::RefMaps;
 
 /// No position, no element of a list.
 const NONE: u32 = u32::MAX;
@@ -66,35 +69,20 @@ enum Ty {
     V128,
     /// The upper half of the vector below: moved, copied and named with it, never alone.
     Pad,
+    /// A reference to a function, which no collector follows.
     Ref,
+    /// Any other reference.
+    GcRef,
 }
 
-impl From<ValType> for Ty {
-    #[inline]
-    fn from(ty: ValType) -> Self {
-        match ty {
-            ValType::I32 => Self::I32,
-            ValType::I64 => Self::I64,
-            ValType::F32 => Self::F32,
-            ValType::F64 => Self::F64,
-            ValType::V128 => Self::V128,
-            ValType::Ref(_) => Self::Ref,
-        }
-    }
-}
-
-impl From<wasmparser::ValType> for Ty {
-    #[inline]
-    fn from(ty: wasmparser::ValType) -> Self {
-        match ty {
-            wasmparser::ValType::I32 => Self::I32,
-            wasmparser::ValType::I64 => Self::I64,
-            wasmparser::ValType::F32 => Self::F32,
-            wasmparser::ValType::F64 => Self::F64,
-            wasmparser::ValType::V128 => Self::V128,
-            wasmparser::ValType::Ref(_) => Self::Ref,
-        }
-    }
+/// What is written down on the way, besides the code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Record {
+    Nothing,
+    /// Where each op came from.
+    Positions,
+    /// Where references are when a collection can happen.
+    RefMaps,
 }
 
 /// The options that change code.
@@ -177,6 +165,8 @@ pub(crate) struct Translator<'m> {
     marks: Vec<(u32, u32)>,
     /// Offset of the operator that is translated.
     offset: u32,
+    /// Where references are, if `MAPS` is pending.
+    maps: maps::Recorder,
 }
 
 /// The bytecode of one function.
@@ -185,6 +175,8 @@ pub(crate) struct Translated<'t> {
     pub(crate) frame_slots: u32,
     /// Position of each op and the offset of the operator it came from, if asked for.
     pub(crate) marks: &'t [(u32, u32)],
+    /// Where references are, if asked for.
+    pub(crate) maps: RefMaps,
 }
 
 /// Room for the op that zeroes locals, which stands before the code until it is known whether it
@@ -230,17 +222,49 @@ impl<'m> Translator<'m> {
             failed: None,
             marks: Vec::new(),
             offset: 0,
+            maps: maps::Recorder::default(),
+        }
+    }
+
+    /// What a slot of a value of this type holds.
+    #[inline]
+    fn ty(&self, ty: ValType) -> Ty {
+        match ty {
+            ValType::I32 => Ty::I32,
+            ValType::I64 => Ty::I64,
+            ValType::F32 => Ty::F32,
+            ValType::F64 => Ty::F64,
+            ValType::V128 => Ty::V128,
+            ValType::Ref(ty) => self.ref_ty(ty.heap_type),
+        }
+    }
+
+    /// As `ty`, of a type that was read just now.
+    #[inline]
+    fn ty_read(&self, ty: wasmparser::ValType) -> Ty {
+        match ty {
+            wasmparser::ValType::I32 => Ty::I32,
+            wasmparser::ValType::I64 => Ty::I64,
+            wasmparser::ValType::F32 => Ty::F32,
+            wasmparser::ValType::F64 => Ty::F64,
+            wasmparser::ValType::V128 => Ty::V128,
+            wasmparser::ValType::Ref(ty) => self.ref_ty_read(ty.heap_type()),
         }
     }
 
     /// Starts a function; its locals are to be declared next.
-    fn begin(&mut self, type_index: u32, record: bool) {
+    fn begin(&mut self, type_index: u32, record: Record) {
         self.asm.code.clear();
         self.asm.code.resize(PREFIX, 0);
         self.last = NONE;
         self.prev = NONE;
-        self.pending = if record { emit::RECORD } else { 0 };
+        self.pending = match record {
+            Record::Nothing => 0,
+            Record::Positions => emit::RECORD,
+            Record::RefMaps => emit::MAPS,
+        };
         self.marks.clear();
+        self.maps.clear();
         self.fuel_pos = NONE;
         self.fuel_count = 0;
         self.max_height = 0;
@@ -265,8 +289,9 @@ impl<'m> Translator<'m> {
         if self.has_vectors {
             self.declare_vectors(params);
         } else {
-            self.local_types
-                .extend(params.iter().map(|ty| Ty::from(*ty)));
+            for ty in params {
+                self.local_types.push(self.ty(*ty));
+            }
         }
         self.vectors.clear();
         self.n_params = n_params;
@@ -280,7 +305,7 @@ impl<'m> Translator<'m> {
     fn locals(&mut self, count: u32, ty: wasmparser::ValType) {
         let first = self.n_locals;
         if self.has_vectors || ty == wasmparser::ValType::V128 {
-            self.vector_locals(count, ty.into());
+            self.vector_locals(count, self.ty_read(ty));
             return;
         }
         self.n_locals = first.saturating_add(count);
@@ -288,13 +313,8 @@ impl<'m> Translator<'m> {
             self.failed = Some(LoadErrorKind::TooManySlots);
             return;
         }
-        let ty = Ty::from(ty);
+        let ty = self.ty_read(ty);
         self.local_types.resize(self.n_locals as usize, ty);
-        if ty == Ty::Ref && count > 0 {
-            // Whoever looks for references in a frame must find none that was left there.
-            self.needs_zero(first);
-            self.needs_zero(self.n_locals - 1);
-        }
     }
 
     /// Ends the declarations; operators follow.
@@ -310,8 +330,13 @@ impl<'m> Translator<'m> {
         if self.options.fuel {
             self.pending |= emit::FUEL;
         }
+        if self.pending & emit::MAPS != 0 {
+            self.find_traced_locals();
+        }
         if self.options.interruption {
-            self.put(&mut [Op::Check as u16]);
+            self.before_operator();
+            let pos = self.put(&mut [Op::Check as u16]);
+            self.safepoint(pos);
         }
         Ok(())
     }
@@ -344,10 +369,12 @@ impl<'m> Translator<'m> {
         for (pos, _) in &mut self.marks {
             *pos -= start as u32;
         }
+        let maps = self.maps.finish(start as u32, self.zero);
         Ok(Translated {
             code: &self.asm.code[start..],
             frame_slots: slots,
             marks: &self.marks,
+            maps,
         })
     }
 

@@ -106,7 +106,7 @@ impl Translator<'_> {
         self.info
             .globals
             .get(index as usize)
-            .map_or(Ty::I32, |g| g.content.into())
+            .map_or(Ty::I32, |g| self.ty(g.content))
     }
 
     pub(super) fn visit_global_set(&mut self, index: u32) {
@@ -211,7 +211,7 @@ impl Translator<'_> {
             Ty::F32 => Op::SelectF32,
             Ty::F64 => Op::SelectF64,
             Ty::V128 => Op::SelectV128,
-            Ty::I32 | Ty::I64 | Ty::Pad | Ty::Ref => Op::Select,
+            Ty::I32 | Ty::I64 | Ty::Pad | Ty::Ref | Ty::GcRef => Op::Select,
         };
         self.put_value([op as u16, dst, a, b, cond]);
         self.push_value(ty);

