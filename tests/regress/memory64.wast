@@ -191,3 +191,35 @@
 (assert_unlinkable (module (import "spectest" "memory" (memory i64 1 2))) "incompatible import type")
 (assert_unlinkable (module (import "spectest" "table" (table i64 10 20 funcref))) "incompatible import type")
 (assert_invalid (module (memory i64 0x1000000000001)) "memory size")
+
+;; Counters and indices of 64 bits.
+(module
+  (memory i64 1)
+  (func (export "count") (param i64) (result i64) (local i64)
+    (loop $l
+      (i64.store (i64.shl (local.get 1) (i64.const 3)) (local.get 1))
+      (br_if $l (i64.ne (local.tee 1 (i64.add (local.get 1) (i64.const 3))) (i64.const 99))))
+    (i64.load (local.get 0)))
+  (func (export "down") (param i64) (result i64) (local i64)
+    (loop $l
+      (local.set 1 (i64.add (local.get 1) (i64.const 1)))
+      (br_if $l (i64.ne (local.tee 0 (i64.add (local.get 0) (i64.const -32768))) (i64.const -65536))))
+    (local.get 1))
+  (func (export "until") (param i64) (result i64) (local i64)
+    (block $out
+      (loop $l
+        (local.set 1 (i64.add (local.get 1) (i64.const 1)))
+        (br_if $out (i64.eq (local.tee 0 (i64.sub (local.get 0) (i64.const 2))) (i64.const 0)))
+        (br $l)))
+    (i64.add (local.get 1) (local.get 0)))
+  (func (export "index") (param i32) (result i64)
+    (i64.shl (i64.extend_i32_s (local.get 0)) (i64.const 66)))
+  (func (export "at") (param i32) (result i64)
+    (i64.load offset=24 (i64.shl (i64.extend_i32_s (local.get 0)) (i64.const 3)))))
+(assert_return (invoke "count" (i64.const 24)) (i64.const 3))
+(assert_return (invoke "down" (i64.const 65536)) (i64.const 4))
+(assert_return (invoke "until" (i64.const 10)) (i64.const 5))
+(assert_return (invoke "index" (i32.const -3)) (i64.const -12))
+(assert_return (invoke "at" (i32.const 0)) (i64.const 3))
+(assert_trap (invoke "at" (i32.const -3)) "out of bounds memory access")
+(assert_return (invoke "at" (i32.const 3)) (i64.const 6))

@@ -36,6 +36,7 @@ fn a_64_bit_memory_goes_in_and_out_of_a_store() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri stops where the system would refuse")]
 fn a_64_bit_memory_that_is_too_large_is_an_error() {
     let mut store = Store::new(&Engine::default(), ());
     for pages in [1 << 44, 1 << 47, 1 << 48, u64::MAX] {
@@ -95,7 +96,9 @@ fn a_64_bit_table_goes_in_and_out_of_a_store() {
 #[test]
 fn pages_of_one_byte() {
     on_both_with(
-        |config| drop(config.wasm_custom_page_sizes(true)),
+        |config| {
+            config.wasm_custom_page_sizes(true);
+        },
         |engine| {
             let wat = r#"(module (memory (export "m") 5 10 (pagesize 1))
             (func (export "get") (param i32) (result i32) (i32.load8_u (local.get 0)))
@@ -144,20 +147,90 @@ fn a_builder_refuses_types_that_make_no_sense() {
         change(&mut builder);
         builder.build()
     };
-    assert!(built(&|b| drop(b.min(2).max(Some(1)))).is_err());
-    assert!(built(&|b| drop(b.page_size_log2(1))).is_err());
-    assert!(built(&|b| drop(b.page_size_log2(255))).is_err());
-    assert!(built(&|b| drop(b.shared(true))).is_err());
-    assert!(built(&|b| drop(b.shared(true).max(Some(1)))).is_ok());
-    assert!(built(&|b| drop(b.min(65536))).is_ok());
-    assert!(built(&|b| drop(b.min(65537))).is_err());
-    assert!(built(&|b| drop(b.max(Some(65537)))).is_err());
-    assert!(built(&|b| drop(b.memory64(true).min(65537))).is_ok());
-    assert!(built(&|b| drop(b.memory64(true).min(1 << 48))).is_ok());
-    assert!(built(&|b| drop(b.memory64(true).min((1 << 48) + 1))).is_err());
-    assert!(built(&|b| drop(b.page_size_log2(0).min(u32::MAX.into()))).is_ok());
-    assert!(built(&|b| drop(b.page_size_log2(0).min(1 << 32))).is_err());
-    assert!(built(&|b| drop(b.page_size_log2(0).memory64(true).min(u64::MAX))).is_ok());
+    assert!(
+        built(&|b| {
+            b.min(2).max(Some(1));
+        })
+        .is_err()
+    );
+    assert!(
+        built(&|b| {
+            b.page_size_log2(1);
+        })
+        .is_err()
+    );
+    assert!(
+        built(&|b| {
+            b.page_size_log2(255);
+        })
+        .is_err()
+    );
+    assert!(
+        built(&|b| {
+            b.shared(true);
+        })
+        .is_err()
+    );
+    assert!(
+        built(&|b| {
+            b.shared(true).max(Some(1));
+        })
+        .is_ok()
+    );
+    assert!(
+        built(&|b| {
+            b.min(65536);
+        })
+        .is_ok()
+    );
+    assert!(
+        built(&|b| {
+            b.min(65537);
+        })
+        .is_err()
+    );
+    assert!(
+        built(&|b| {
+            b.max(Some(65537));
+        })
+        .is_err()
+    );
+    assert!(
+        built(&|b| {
+            b.memory64(true).min(65537);
+        })
+        .is_ok()
+    );
+    assert!(
+        built(&|b| {
+            b.memory64(true).min(1 << 48);
+        })
+        .is_ok()
+    );
+    assert!(
+        built(&|b| {
+            b.memory64(true).min((1 << 48) + 1);
+        })
+        .is_err()
+    );
+    assert!(
+        built(&|b| {
+            b.page_size_log2(0).min(u32::MAX.into());
+        })
+        .is_ok()
+    );
+    assert!(
+        built(&|b| {
+            b.page_size_log2(0).min(1 << 32);
+        })
+        .is_err()
+    );
+    assert!(
+        built(&|b| {
+            b.page_size_log2(0).memory64(true).min(u64::MAX);
+        })
+        .is_ok()
+    );
 }
 
 // ---- shared memories ------------------------------------------------------------------------------------------------
@@ -230,7 +303,9 @@ fn waiting_on_a_memory_that_is_not_shared_traps() {
 
 #[test]
 fn an_interruption_ends_waiting() {
-    let settings = |config: &mut Config| drop(config.shared_memory(true).interruption(true));
+    let settings = |config: &mut Config| {
+        config.shared_memory(true).interruption(true);
+    };
     on_both_with(settings, |engine| {
         let (mut store, instance) = instance(engine, WAITS);
         let wait = instance.get_func(&mut store, "wait").unwrap();

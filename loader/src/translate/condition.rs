@@ -102,6 +102,7 @@ impl Translator<'_> {
         match self.opcode_at(self.prev) {
             Some(Op::I32AddImm) => {}
             Some(Op::I32Add) => return self.add_and_branch(op, not, l, h),
+            Some(Op::I64AddImm) => return self.add_and_branch64(op, not, l, h),
             _ => return None,
         }
         let [x, src, imm, sign] = *self.asm.code[self.prev as usize + 1..].first_chunk()?;
@@ -136,6 +137,22 @@ impl Translator<'_> {
         self.take_last();
         self.take_last();
         Some(self.put(&mut [fused as u16, x, imm, other, l, h]))
+    }
+
+    /// `x += imm` and whether `x` is not a constant, both of i64, are the last two ops.
+    fn add_and_branch64(&mut self, op: Op, not: bool, l: u16, h: u16) -> Option<u32> {
+        let [x, src, imm, sign] = *self.asm.code[self.prev as usize + 1..].first_chunk()?;
+        let op = if not { op.negated_form()? } else { op };
+        if op != Op::I64NeImm || x != src || !is_i16(imm, sign) {
+            return None;
+        }
+        let [a, low, high] = *self.asm.code[self.last as usize + 2..].first_chunk()?;
+        if a != x {
+            return None;
+        }
+        self.take_last();
+        self.take_last();
+        Some(self.put(&mut [Op::I64IncBrNeImm as u16, x, imm, low, high, l, h]))
     }
 
     /// A sum that nothing else needs and its unsigned comparison are the last two ops: the check of

@@ -4,7 +4,7 @@
 
 use super::emit::{hi, lo};
 use super::memory::{memory_of, store_imm};
-use super::ops::Popped;
+use super::ops::{Popped, Swap};
 use super::stack::{Entry, Kind};
 use super::{Translator, Ty};
 use sheave_isa::Op;
@@ -30,6 +30,23 @@ impl Translator<'_> {
             Some(ty) if ty.table64 => Ty::I64,
             _ => Ty::I32,
         }
+    }
+
+    /// Indices are often an i32, of arrays whose elements are a power of two long.
+    pub(super) fn visit_i64_shl(&mut self) {
+        if !self.reachable {
+            return;
+        }
+        let (b, a) = (self.pop(), self.pop());
+        let dst = self.temp(a.1);
+        if b.0.is_const() && self.last_op_of(a.0, a.1) == Some(Op::I64ExtendI32S) {
+            let src = self.take_last().units[2];
+            let k = b.0.bits as u16 & 63;
+            self.put_value([Op::I64ExtendI32SShl as u16, dst, src, k]);
+        } else {
+            self.binary_of(Op::I64Shl, dst, a, b, Ty::I64, Swap::No);
+        }
+        self.push_temp(Ty::I64);
     }
 
     /// The address and what is left of the offset, of which the ops hold 32 bits.

@@ -113,7 +113,6 @@ binary! {
     visit_i64_rem_s I64RemS I64 I64 Swap::No;
     visit_i64_rem_u I64RemU I64 I64 Swap::No;
     visit_i64_or I64Or I64 I64 Swap::Yes;
-    visit_i64_shl I64Shl I64 I64 Swap::No;
     visit_i64_shr_s I64ShrS I64 I64 Swap::No;
     visit_i64_shr_u I64ShrU I64 I64 Swap::No;
     visit_i64_rotr I64Rotr I64 I64 Swap::No;
