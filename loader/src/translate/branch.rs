@@ -141,7 +141,7 @@ impl Translator<'_> {
     }
 
     /// Branches to a block by `branch`, or around the way there by `not`, its opposite. Both have
-    /// these operands before their displacement.
+    /// these operands before their displacement. Fuel is to be counted anew afterwards.
     pub(super) fn branch_on(&mut self, target: usize, branch: Op, not: Op, operands: &[u16]) {
         if target != 0 && self.is_carried(target) {
             let pos = self.put_branch(branch, operands);
@@ -151,7 +151,6 @@ impl Translator<'_> {
             self.leave(target);
             self.place(over);
         }
-        self.begin_fuel_block();
     }
 
     /// Writes a branch whose displacement is left to be filled in, at the end of a list.

@@ -134,7 +134,6 @@ impl Translator<'_> {
         self.frames[top].start = self.asm.pos();
         self.last_loop = top;
         if self.options.interruption {
-            self.before_operator();
             let pos = self.put(&mut [Op::Check as u16]);
             self.safepoint(pos);
         }
@@ -171,13 +170,13 @@ impl Translator<'_> {
             self.settle_top(frame.n_results);
             self.jump(top);
         }
-        self.begin_fuel_block();
         self.truncate(frame.height);
         self.push_params(frame.signature);
         self.forget_initialised(frame.inits);
         self.frames[top].kind = FrameKind::Else;
         self.frames[top].to_else = NONE;
         self.place(frame.to_else);
+        self.begin_fuel_block();
         self.reachable = true;
     }
 
@@ -207,12 +206,12 @@ impl Translator<'_> {
                 if self.reachable {
                     self.settle_top(frame.n_results);
                 }
-                self.begin_fuel_block();
                 self.forget_initialised(frame.inits);
                 self.place(frame.to_end);
                 self.place(frame.to_else);
                 self.truncate(frame.height);
                 self.push_results(frame.signature);
+                self.begin_fuel_block();
                 self.reachable = true;
             }
         }

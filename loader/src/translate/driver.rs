@@ -144,9 +144,6 @@ pub(crate) fn translate_validating<'t>(
         let offset = operators.offset();
         both.offset = offset;
         both.translator.offset = offset as u32;
-        if record == Record::RefMaps {
-            both.translator.before_operator();
-        }
         operators.visit(&mut both)??;
         if too_high(&both.validator) {
             return Err(LoadError::new(offset, LoadErrorKind::TooManySlots));
@@ -179,9 +176,6 @@ pub(crate) fn translate_trusted<'t>(
     let mut operators = Operators::new(&reader, body.bytes);
     while !operators.is_empty() {
         only.translator.offset = operators.offset() as u32;
-        if record == Record::RefMaps {
-            only.translator.before_operator();
-        }
         operators.visit(&mut only)?;
         if only.translator.is_hopeless() {
             break;

@@ -119,7 +119,7 @@ impl Translator<'_> {
         self.prev = NONE;
     }
 
-    /// Fuel is counted anew from here.
+    /// Fuel is counted anew from here, where the stack is what it is at the next operator.
     pub(super) fn begin_fuel_block(&mut self) {
         if self.options.fuel {
             if self.fuel_pos != NONE {
@@ -128,6 +128,7 @@ impl Translator<'_> {
                 self.fuel_count = 0;
             }
             self.pending |= FUEL;
+            self.note_fuel_block();
         }
     }
 
@@ -187,17 +188,22 @@ impl Translator<'_> {
             taken.units[0] &= !LABEL;
         }
         self.asm.code.truncate(at);
-        if self.pending & RECORD != 0
-            && let Some((_, offset)) = self.marks.pop()
-        {
-            taken.offset = offset;
-        }
-        if self.pending & MAPS != 0 {
-            taken.map = self.maps.take(at as u32);
+        if self.pending & (RECORD | MAPS) != 0 {
+            self.take_marks(&mut taken);
         }
         self.last = self.prev;
         self.prev = NONE;
         taken
+    }
+
+    /// Takes back what was recorded of an op.
+    #[cold]
+    fn take_marks(&mut self, taken: &mut Taken) {
+        if self.pending & MAPS != 0 {
+            taken.map = self.maps.take(self.asm.pos());
+        } else if let Some((_, offset)) = self.marks.pop() {
+            taken.offset = offset;
+        }
     }
 
     /// Writes an op again that was taken back.

@@ -422,5 +422,6 @@ impl Translator<'_> {
         let (operands, n) = cast.operands(slot);
         let (branch, not) = if if_it_is { (is, is_not) } else { (is_not, is) };
         self.branch_on(target, branch, not, &operands[..n]);
+        self.begin_fuel_block();
     }
 }

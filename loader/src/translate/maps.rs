@@ -7,7 +7,7 @@
 //! what they hold is either not read before they are written again, or the translator has found that
 //! it may be, and has them start as zero.
 
-use super::emit::{FUEL, MAPS};
+use super::emit::MAPS;
 use super::stack::Kind;
 use super::{Translator, Ty};
 use crate::error::LoadErrorKind;
@@ -107,10 +107,10 @@ impl Translator<'_> {
         self.maps.locals.extend(traced.map(|(x, _)| x));
     }
 
-    /// An operator is next: if its first op begins a block that fuel is counted for, this is what
-    /// there is when it pauses there.
-    pub(super) fn before_operator(&mut self) {
-        if self.pending & (MAPS | FUEL) == MAPS | FUEL {
+    /// The next op will count fuel. Until then nothing is written, so the references that are in
+    /// slots now will be there when it pauses.
+    pub(super) fn note_fuel_block(&mut self) {
+        if self.pending & MAPS != 0 {
             if let Some((from, _)) = self.maps.fuel.take() {
                 self.maps.slots.truncate(from as usize);
             }

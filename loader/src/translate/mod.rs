@@ -327,14 +327,11 @@ impl<'m> Translator<'m> {
             self.local_entry.resize(n, 0);
             self.initialised.resize(n, false);
         }
-        if self.options.fuel {
-            self.pending |= emit::FUEL;
-        }
         if self.pending & emit::MAPS != 0 {
             self.find_traced_locals();
         }
+        self.begin_fuel_block();
         if self.options.interruption {
-            self.before_operator();
             let pos = self.put(&mut [Op::Check as u16]);
             self.safepoint(pos);
         }

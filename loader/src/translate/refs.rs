@@ -95,6 +95,7 @@ impl Translator<'_> {
         let slot = self.slot(entry, at);
         self.branch_on(target, Op::BrI64Eqz, Op::BrI64Nez, &[slot]);
         self.push_again(entry);
+        self.begin_fuel_block();
     }
 
     /// Branches with the reference if it is not null; else it is gone.
@@ -109,6 +110,7 @@ impl Translator<'_> {
         let slot = self.slot(entry, at);
         self.branch_on(target, Op::BrI64Nez, Op::BrI64Eqz, &[slot]);
         self.pop();
+        self.begin_fuel_block();
     }
 
     /// Pushes what was popped a moment ago, where control has not met another way since.
