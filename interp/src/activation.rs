@@ -38,6 +38,8 @@ pub enum PauseReason {
 pub struct Activation {
     inst: u32,
     fp: u32,
+    /// Where the outer activation is, in the code space.
+    ip: u32,
     records: u32,
     top: u32,
     /// Byte of the chunk where arguments go and results come.
@@ -62,6 +64,7 @@ impl Vm {
         Ok(Activation {
             inst: self.inst,
             fp: self.frame_at(),
+            ip: self.code_position(),
             records: self.records_bytes(),
             top: self.top,
             frame: self.top,
@@ -103,6 +106,9 @@ impl Vm {
                 m.reserve_stack(activation.frame, value >> 32)
                     .map_err(|t| m.not_entered(Exit::Trap(t)))?;
                 m.fp = m.stack_base.add(activation.frame as usize);
+                // For who walks the stack: where the outer activation stands.
+                m.push_record(activation.inst, 0);
+                m.push_record(activation.ip, activation.fp);
                 m.push_record(EXIT_AT, 0);
                 m.ip = m.code_base.add(value as u32 as usize);
             }
@@ -121,6 +127,8 @@ impl Vm {
         // SAFETY: the caller's promise.
         let code = unsafe { executor::run(vm) };
         if code == EXIT_DONE {
+            // SAFETY: the machine has stopped. The stack cannot be walked until the activation is finished.
+            unsafe { (*vm).ip = (*vm).code_base };
             return Ok(());
         }
         // SAFETY: the machine has stopped.
@@ -168,6 +176,7 @@ impl Vm {
             self.fp = self.stack_base.add(activation.fp as usize);
             self.csp = self.stack_end().sub(activation.records as usize);
         }
+        self.ip = self.code_base.wrapping_add(activation.ip as usize);
         if self.inst != activation.inst {
             self.install(activation.inst);
         }

@@ -41,7 +41,7 @@ mod vm;
 pub use activation::{Activation, Exit, PauseReason};
 pub use code_space::{CodeSpace, CodeSpaceError};
 pub use executor::Executor;
-pub use gc::{ObjectKind, OwnedRoot, RefMaps, Root, Roots};
+pub use gc::{GcStats, ObjectKind, OwnedRoot, RefMaps, Root, Roots};
 pub use memories::MemorySpec;
 pub use module::{CodeModule, FrameInfo, FunctionCode, ModuleDesc, ModuleSource, SourceError};
 pub use pause::Paused;

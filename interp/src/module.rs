@@ -6,10 +6,10 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sheave_isa::{FuncShape, ModuleShape, verify};
+use sheave_isa::{FuncShape, ModuleShape, Op, verify};
 
 use crate::code_space::CodeSpace;
 use crate::gc::RefMaps;
@@ -91,6 +91,18 @@ pub struct CodeModule {
     cells: Box<[AtomicU64]>,
     source: Box<dyn ModuleSource>,
     linked: Mutex<Linked>,
+    maps: Mutex<Maps>,
+}
+
+/// In place of a position in [`Maps`].
+const TAIL_CALL: u32 = u32::MAX;
+
+/// Where references are, as far as somebody asked.
+#[derive(Default)]
+struct Maps {
+    funcs: HashMap<u32, Arc<RefMaps>>,
+    /// By place in the code space: the function's maps, and the op.
+    places: HashMap<u32, (Arc<RefMaps>, u32)>,
 }
 
 /// The module's ranges of the code space.
@@ -136,6 +148,7 @@ impl CodeModule {
             desc,
             source,
             linked: Mutex::default(),
+            maps: Mutex::default(),
         })
     }
 
@@ -247,6 +260,47 @@ impl CodeModule {
             func,
             link::unit_at(self.space.executor(), &code.code, at - start),
         ))
+    }
+}
+
+impl CodeModule {
+    /// Tells `f` the slots that hold traced references at the op that contains byte `at` of the code space.
+    pub(crate) fn with_ref_slots(
+        &self,
+        at: u32,
+        f: impl FnOnce(&[u16]),
+    ) -> Result<(), SourceError> {
+        let mut maps = self.maps.lock().unwrap_or_else(PoisonError::into_inner);
+        if !maps.places.contains_key(&at) {
+            let (func, pos) = self.find(at).ok_or("no function is there")?;
+            let map = match maps.funcs.get(&func) {
+                Some(map) => Arc::clone(map),
+                None => Arc::new(self.source.ref_maps(func)?),
+            };
+            maps.funcs.insert(func, Arc::clone(&map));
+            // Of a frame that a tail call replaced by the host function's, nothing is left.
+            let unit = self.source.code(func)?.code.get(pos as usize).copied();
+            let tail = matches!(
+                unit.and_then(Op::from_unit),
+                Some(
+                    Op::ReturnCall
+                        | Op::ReturnCallImport
+                        | Op::ReturnCallIndirect
+                        | Op::ReturnCallRef
+                )
+            );
+            maps.places
+                .insert(at, (map, if tail { TAIL_CALL } else { pos }));
+        }
+        let (map, pos) = &maps.places[&at];
+        if *pos == TAIL_CALL {
+            return Ok(());
+        }
+        let slots = map
+            .at(*pos)
+            .ok_or_else(|| format!("nobody said which slots hold references at op {pos}"))?;
+        f(slots);
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@
 //! granted behind an op that can pause. What is kept beside it is one position.
 #![allow(unsafe_code, reason = "runs the machine")]
 
-use crate::activation::{Activation, Exit};
+use crate::activation::{Activation, Exit, PauseReason};
 use crate::module::FrameInfo;
 use crate::vm::Vm;
 
@@ -22,6 +22,10 @@ impl Vm {
     /// Puts the innermost activation aside, which has just paused ([`Exit::Paused`]).
     pub fn put_aside(&mut self, activation: Activation) -> Paused {
         let ip = self.code_position();
+        if self.pause == PauseReason::Interrupted {
+            // It goes on behind the op that paused; who walks the stack wants the op itself.
+            self.ip = self.ip.wrapping_sub(1);
+        }
         let module = self.instances.get(self.inst as usize).map(|i| &i.module);
         let frame = module.and_then(|m| m.frame_bytes(ip));
         // Its frames stay: whatever begins now lies above them. (It always is a frame of a module's; were it not,

@@ -176,7 +176,7 @@ impl Vm {
             gc_len: 0,
             gc_bump: 0,
             gc_limit: 0,
-            ip: core::ptr::null(),
+            ip: space.base(),
             fp: core::ptr::null_mut(),
             csp: core::ptr::null_mut(),
             mem0: core::ptr::null_mut(),

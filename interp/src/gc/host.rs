@@ -3,8 +3,7 @@
 use sheave_types::{HeapType, RefType};
 
 use crate::gc::roots::Roots;
-use crate::gc::types::{EXTERN_TYPE, Kind};
-use crate::module::SourceError;
+use crate::gc::types::{EXTERN_TYPE, Kind, Width};
 use crate::store::{GlobalAddr, TableAddr};
 use crate::trap::Trap;
 use crate::vm::Vm;
@@ -86,7 +85,7 @@ impl Vm {
     /// If there is no room.
     pub fn alloc_struct(&mut self, ty: u32, fields: &[u64]) -> Result<u32, Trap> {
         self.update_types();
-        let scope = self.root_all(fields);
+        let scope = self.root_operands(ty, fields);
         let made = self.new_struct(ty);
         self.gc.roots.end_scope(scope);
         let (obj, ty) = made?;
@@ -108,7 +107,7 @@ impl Vm {
     /// If there is no room.
     pub fn alloc_array(&mut self, ty: u32, init: [u64; 2], len: u32) -> Result<u32, Trap> {
         self.update_types();
-        let scope = self.root_all(&init);
+        let scope = self.root_operands(ty, &init);
         let made = self.new_array(ty, len);
         self.gc.roots.end_scope(scope);
         let (arr, _) = made?;
@@ -127,7 +126,7 @@ impl Vm {
         let per = self.gc.types.get(ty).map_or(1, |t| t.width.slots());
         let len = u32::try_from(elements.len() as u64 / u64::from(per))
             .map_err(|_| Trap::AllocationTooLarge)?;
-        let scope = self.root_all(elements);
+        let scope = self.root_operands(ty, elements);
         let made = self.new_array(ty, len);
         self.gc.roots.end_scope(scope);
         let (arr, _) = made?;
@@ -139,11 +138,40 @@ impl Vm {
         Ok(arr)
     }
 
-    /// Keeps whatever of these are references alive. Numbers that look like one do no harm but keep it.
-    fn root_all(&mut self, slots: &[u64]) -> usize {
-        let scope = self.gc.roots.begin_scope();
-        for slot in slots {
-            self.gc.roots.push(*slot as u32);
+    /// Keeps those of these slots alive that are references, while an object of type `ty` is made for them.
+    fn root_operands(&mut self, ty: u32, slots: &[u64]) -> usize {
+        let gc = &mut self.gc;
+        let scope = gc.roots.begin_scope();
+        let Some(ty) = gc.types.get(ty) else {
+            return scope;
+        };
+        match ty.kind {
+            Kind::Struct => {
+                let mut slots = slots.iter();
+                for (offset, width) in gc.types.fields(ty) {
+                    let Some(slot) = slots.next() else {
+                        break;
+                    };
+                    if *width == Width::B16 {
+                        slots.next();
+                    }
+                    if gc.types.traced(ty).binary_search(offset).is_ok() {
+                        gc.roots.push(*slot as u32);
+                    }
+                }
+            }
+            Kind::Array if ty.traced => {
+                for slot in slots {
+                    gc.roots.push(*slot as u32);
+                }
+            }
+            Kind::Func => {
+                for slot in gc.types.traced(ty) {
+                    gc.roots
+                        .push(slots.get(*slot as usize).map_or(0, |s| *s as u32));
+                }
+            }
+            _ => {}
         }
         scope
     }
@@ -168,7 +196,7 @@ impl Vm {
         self.object_read(arr, 4)
     }
 
-    fn element_place(&self, arr: u32, index: u32) -> Option<(u64, crate::gc::types::Width)> {
+    fn element_place(&self, arr: u32, index: u32) -> Option<(u64, Width)> {
         let (_, width) = self.elements(arr, index, 1).ok()?;
         let at = u64::from(index) * u64::from(width.bytes());
         Some((u64::from(sheave_types::HEADER_BYTES) + at, width))
@@ -213,7 +241,7 @@ impl Vm {
     /// If there is no room.
     pub fn alloc_exn(&mut self, tag: u32, ty: u32, payload: &[u64]) -> Result<u32, Trap> {
         self.update_types();
-        let scope = self.root_all(payload);
+        let scope = self.root_operands(ty, payload);
         let made = self.new_exn(tag, ty, payload);
         self.gc.roots.end_scope(scope);
         made
@@ -263,16 +291,17 @@ impl Vm {
         self.tables[table.0 as usize].traced = true;
     }
 
-    /// Frees the objects that nothing refers to.
-    ///
-    /// # Errors
-    /// If it cannot be found out where the references of a frame are. Nothing is freed then.
-    pub fn gc(&mut self) -> Result<(), SourceError> {
-        Ok(())
-    }
-
-    /// Collect at every allocation.
+    /// Whether to collect at every allocation, and overwrite what is free: finds references that nobody told of.
     pub fn set_gc_stress(&mut self, stress: bool) {
         self.gc.stress = stress;
+        if stress {
+            // The rest of the current run is left to the next collection.
+            self.gc_limit = self.gc_bump;
+        }
+    }
+
+    /// How many objects may wait for the marker at a time: 2¹⁸, if nothing is said. With fewer it takes longer.
+    pub fn set_gc_mark_stack(&mut self, objects: usize) {
+        self.gc.mark_stack = objects.max(1);
     }
 }

@@ -1,0 +1,155 @@
+//! A collection: roots, marking, what died.
+#![allow(unsafe_code, reason = "lends the heap to the marker")]
+
+use std::time::{Duration, Instant};
+
+use crate::gc::heap::{BLOCK, BLOCK_WORDS, Block};
+use crate::gc::mark::Marker;
+use crate::gc::types::GRANULE;
+use crate::module::SourceError;
+use crate::vm::Vm;
+
+/// What the collector has done so far.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct GcStats {
+    /// Collections.
+    pub collections: u64,
+    /// Bytes that survived the last one.
+    pub live_bytes: u64,
+    /// Objects that survived the last one.
+    pub live_objects: u64,
+    /// How long the last one took. Nothing runs meanwhile.
+    pub last_pause: Duration,
+    /// The longest one.
+    pub longest_pause: Duration,
+    /// All together.
+    pub total_pause: Duration,
+    /// Bytes of the heap, free ones included.
+    pub heap_bytes: u64,
+    /// Bytes given to objects since the store was made, holes that were too small included.
+    pub allocated_bytes: u64,
+}
+
+impl Vm {
+    /// Frees the objects that nothing refers to.
+    ///
+    /// # Errors
+    /// If it cannot be found out where the references of a frame are. Nothing is freed then.
+    pub fn gc(&mut self) -> Result<(), SourceError> {
+        if self.gc.memory.is_none() {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        self.gc.roots.trim();
+        let roots = self.all_roots()?;
+        let (live, objects) = self.mark(&roots);
+        self.bury_externs();
+        self.classify_blocks();
+        if self.gc.stress {
+            self.poison();
+        }
+        let gc = &mut self.gc;
+        gc.stats.allocated_bytes += gc.space.handed_out;
+        gc.space.start_over(live);
+        (self.gc_bump, self.gc_limit) = (0, 0);
+        let pause = begun.elapsed();
+        let stats = &mut gc.stats;
+        stats.collections += 1;
+        (stats.live_bytes, stats.live_objects) = (live, objects);
+        stats.last_pause = pause;
+        stats.longest_pause = stats.longest_pause.max(pause);
+        stats.total_pause += pause;
+        Ok(())
+    }
+
+    /// As [`Vm::gc`]; if it cannot be done, the heap grows instead, as long as it may.
+    pub(crate) fn collect_if_possible(&mut self) {
+        if let Err(error) = self.gc() {
+            let live = self.gc.stats.live_bytes + self.gc.space.handed_out;
+            self.gc.space.put_off(live);
+            self.gc.failed = Some(error);
+        }
+    }
+
+    /// Why an allocation could not collect, the last time that this happened.
+    pub fn take_gc_error(&mut self) -> Option<SourceError> {
+        self.gc.failed.take()
+    }
+
+    /// What the collector has done so far.
+    pub fn gc_stats(&self) -> GcStats {
+        GcStats {
+            heap_bytes: self.gc_len,
+            allocated_bytes: self.gc.stats.allocated_bytes + self.gc.space.handed_out
+                - u64::from(self.gc_limit - self.gc_bump),
+            ..self.gc.stats
+        }
+    }
+
+    /// Marks what can be reached; gives its bytes and how many objects it is.
+    fn mark(&mut self, roots: &[u32]) -> (u64, u64) {
+        let gc = &mut self.gc;
+        gc.space.marks.fill(0);
+        // SAFETY: the memory is the heap's, and `marks` has a bit for each of its granules (G2).
+        let mut marker = unsafe {
+            Marker::new(
+                self.gc_base,
+                self.gc_len,
+                &mut gc.space.marks,
+                &gc.types,
+                gc.mark_stack,
+            )
+        };
+        for root in roots {
+            marker.reach(*root);
+        }
+        marker.finish();
+        (marker.granules * u64::from(GRANULE), marker.objects)
+    }
+
+    /// Notes the host values whose objects died.
+    fn bury_externs(&mut self) {
+        let externs = core::mem::take(&mut self.gc.externs);
+        let (live, dead): (Vec<u32>, Vec<u32>) = externs
+            .into_iter()
+            .partition(|e| self.gc.space.is_marked(*e));
+        for object in dead {
+            // Its bytes are still there.
+            let index = self.extern_index(object);
+            self.gc.dead_externs.extend(index);
+        }
+        self.gc.externs = live;
+    }
+
+    /// Says of each block whether it is free, full, or between.
+    fn classify_blocks(&mut self) {
+        let space = &mut self.gc.space;
+        // Offset 0 is null.
+        if let Some(first) = space.marks.first_mut() {
+            *first |= 1;
+        }
+        for (block, bits) in space.blocks.iter_mut().zip(space.marks.chunks(BLOCK_WORDS)) {
+            *block = if bits.iter().all(|w| *w == 0) {
+                Block::Free
+            } else if bits.iter().all(|w| *w == u64::MAX) {
+                Block::Taken
+            } else {
+                Block::Holes
+            };
+        }
+    }
+
+    /// Overwrites what is free, so that a use of it shows.
+    fn poison(&mut self) {
+        self.gc.space.nothing_is_fresh();
+        for granule in 0..self.gc.space.blocks.len() as u32 * (BLOCK / GRANULE) {
+            let at = granule * GRANULE;
+            if !self.gc.space.is_marked(at)
+                && let Some(p) = self.object_bytes(at, 0, GRANULE.into())
+            {
+                // SAFETY: G1, just checked.
+                unsafe { p.write_bytes(0xa5, GRANULE as usize) };
+            }
+        }
+    }
+}
