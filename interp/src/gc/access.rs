@@ -129,7 +129,8 @@ pub(crate) unsafe fn is_of_type(vm: *mut Vm, a: u32, ty: u32, null: u16) -> bool
             return false;
         };
         let want = *(*vm).types.add(ty as usize);
-        have == want || (&(*vm).gc.types).is_subtype(have, want)
+        let types = &(*vm).gc.types;
+        have == want || types.is_subtype(have, want)
     }
 }
 
@@ -149,7 +150,8 @@ pub(crate) unsafe fn is_of_kind(vm: *mut Vm, a: u32, kind: u16, null: u16) -> bo
             // SAFETY: I1.
             let is = unsafe {
                 let id = field_get::<u32>(vm, a, 0).unwrap_or(u32::MAX);
-                (&(*vm).gc.types).get(id).map(|t| t.kind)
+                let types = &(*vm).gc.types;
+                types.get(id).map(|t| t.kind)
             };
             match is {
                 Some(Kind::Struct) => kind != ref_kind::ARRAY,
@@ -175,6 +177,7 @@ pub(crate) unsafe fn is_of_func_type(vm: *mut Vm, a: u32, ty: u32, null: u16) ->
         }
         let have = (*(*vm).funcs_ptr.add(f)).ty;
         let want = *(*vm).types.add(ty as usize);
-        have == want || (&(*vm).gc.types).is_subtype(have, want)
+        let types = &(*vm).gc.types;
+        have == want || types.is_subtype(have, want)
     }
 }
