@@ -111,7 +111,7 @@ fn an_owned_reference_lives_as_long_as_its_handles() {
     let second = handle.clone();
     drop(handle);
     assert_eq!(live(&mut r), 1);
-    assert_eq!(r.vm.roots().owned(&second), Some(a));
+    assert_eq!(r.vm.roots().get(second.root()), Some(a));
     drop(second);
     assert_eq!(live(&mut r), 0);
     r.vm.set_pending_exception(a);
