@@ -37,6 +37,14 @@ fn skipped() -> BTreeMap<&'static str, &'static str> {
 
 /// Runs the files and fails with the list of those that did not do what they should.
 fn check(files: impl Iterator<Item = TestFile<'static>>, executor: Executor) {
+    check_with(files, executor, false);
+}
+
+fn check_with(
+    files: impl Iterator<Item = TestFile<'static>>,
+    executor: Executor,
+    gc_stress: bool,
+) {
     if !executor.available() {
         println!(
             "skipped: this build has no {executor:?} executor (it needs an optimised build of sheave-interp on x86-64, aarch64 or riscv64)"
@@ -51,6 +59,7 @@ fn check(files: impl Iterator<Item = TestFile<'static>>, executor: Executor) {
         let options = Options {
             features: Some(features),
             executor: Some(executor),
+            gc_stress,
         };
         let outcome = sheave_wast::run(file.raw(), &options);
         match (skipped.get(path.as_str()), outcome.failures.len()) {
@@ -125,6 +134,17 @@ suites! {
     the_latest_suite_passes_where_supported: spec(SpecVersion::Latest);
     the_suites_of_proposals_pass_where_supported: proposals(0);
     the_suites_of_more_proposals_pass_where_supported: proposals(1);
+}
+
+/// Whatever lives must be known to the collector at every allocation.
+#[test]
+#[cfg(not(miri))]
+fn the_suite_of_gc_passes_if_every_allocation_collects() {
+    let of_gc = |files: Vec<TestFile<'static>>| files.into_iter().filter(|f| f.parent() == "gc");
+    for executor in [Executor::Threaded, Executor::Portable] {
+        let files = Proposal::all().iter().flat_map(|p| proposal(*p));
+        check_with(of_gc(files.collect()), executor, true);
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub(crate) fn main(args: &WastArgs) -> Result<ExitCode, Failure> {
     let options = Options {
         features: args.features.clone(),
         executor,
+        gc_stress: false,
     };
     let (mut passed, mut failed, mut unread) = (0, 0, None);
     // A failure panics nowhere but in the engine's bugs; the runner reports those as failed assertions.

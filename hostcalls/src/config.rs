@@ -22,6 +22,7 @@ pub struct Config {
     pub(crate) max_wasm_stack: usize,
     pub(crate) code_bytes: usize,
     pub(crate) backtraces: bool,
+    pub(crate) gc_stress: bool,
 }
 
 impl Default for Config {
@@ -62,6 +63,7 @@ impl Config {
                 64 << 20
             },
             backtraces: true,
+            gc_stress: false,
         }
     }
 
@@ -174,6 +176,13 @@ impl Config {
     /// Most bytes that a store may use for everything the guest can touch: memories, tables, globals, stacks.
     pub fn max_store_bytes(&mut self, bytes: u64) -> &mut Config {
         self.arena.budget_bytes = bytes;
+        self
+    }
+
+    /// Whether every allocation of a garbage-collected object collects first, and what is free is overwritten. Very slow;
+    /// finds references that the collector was not told of.
+    pub fn gc_stress(&mut self, enable: bool) -> &mut Config {
+        self.gc_stress = enable;
         self
     }
 

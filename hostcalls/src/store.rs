@@ -82,7 +82,7 @@ impl<T: 'static> Store<T> {
     pub fn try_new(engine: &Engine, data: T) -> Result<Store<T>> {
         let config = engine.config();
         let max_stack_bytes = u32::try_from(config.max_wasm_stack).unwrap_or(u32::MAX);
-        let vm = Vm::new(
+        let mut vm = Vm::new(
             &VmConfig {
                 arena: config.arena.clone(),
                 max_stack_bytes,
@@ -90,6 +90,7 @@ impl<T: 'static> Store<T> {
             Arc::clone(engine.space()),
             Arc::clone(engine.types()),
         )?;
+        vm.set_gc_stress(config.gc_stress);
         let opaque = StoreOpaque {
             vm,
             id: Engine::next_store_id(),

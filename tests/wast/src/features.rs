@@ -44,6 +44,7 @@ impl Options {
                 config.feature(feature, features.enabled.contains(&feature.name));
             }
         }
+        config.gc_stress(self.gc_stress);
         if let Some(executor) = self.executor {
             config.executor(executor);
         }

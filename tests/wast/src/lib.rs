@@ -25,6 +25,8 @@ pub struct Options {
     pub features: Option<Features>,
     /// Which executor to use; `None` is the engine's default.
     pub executor: Option<Executor>,
+    /// Whether every allocation collects garbage first.
+    pub gc_stress: bool,
 }
 
 /// What became of one script.

@@ -63,6 +63,7 @@ fn older_engines() -> Vec<Engine> {
     let options = ["mvp", ""].map(|list| Options {
         features: list.parse().ok(),
         executor: None,
+        gc_stress: false,
     });
     options
         .iter()
