@@ -18,6 +18,7 @@ fn what_was_wrong_once_is_right() {
                 let options = Options {
                     features: None,
                     executor: Some(executor),
+                    gc_stress: false,
                 };
                 let report = sheave_wast::run(&text, &options);
                 assert!(

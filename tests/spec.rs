@@ -40,11 +40,7 @@ fn check(files: impl Iterator<Item = TestFile<'static>>, executor: Executor) {
     check_with(files, executor, false);
 }
 
-fn check_with(
-    files: impl Iterator<Item = TestFile<'static>>,
-    executor: Executor,
-    gc_stress: bool,
-) {
+fn check_with(files: impl Iterator<Item = TestFile<'static>>, executor: Executor, gc_stress: bool) {
     if !executor.available() {
         println!(
             "skipped: this build has no {executor:?} executor (it needs an optimised build of sheave-interp on x86-64, aarch64 or riscv64)"
