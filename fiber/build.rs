@@ -6,6 +6,7 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rustc-check-cfg=cfg(fiber_asm, fiber_threads)");
     let var = |name: &str| env::var(name).unwrap_or_default();
+    let target = var("TARGET");
     let arch = var("CARGO_CFG_TARGET_ARCH");
     let windows = var("CARGO_CFG_TARGET_OS") == "windows";
     let unix = var("CARGO_CFG_TARGET_FAMILY")
@@ -17,10 +18,14 @@ fn main() {
             unix && var("CARGO_CFG_TARGET_POINTER_WIDTH") == "64"
                 && var("CARGO_CFG_TARGET_ENDIAN") == "little"
         }
-        // The switch saves the 64-bit float registers, so the target must have them.
-        "riscv64" => unix && has(&var("CARGO_CFG_TARGET_FEATURE"), "d"),
+        // The switch gives all float registers up, so the target must have them. Features do not tell in stable Rust.
+        "riscv64" => {
+            unix && ["riscv64gc", "riscv64a"]
+                .iter()
+                .any(|t| target.starts_with(t))
+        }
         "x86" => unix,
-        "arm" => unix && has(&var("CARGO_CFG_TARGET_FEATURE"), "vfp2"),
+        "arm" => unix && var("CARGO_CFG_TARGET_ABI") == "eabihf",
         _ => false,
     };
     let miri = env::var_os("CARGO_CFG_MIRI").is_some();
@@ -30,8 +35,4 @@ fn main() {
     } else if (unix || windows || miri) && env::var_os("CARGO_FEATURE_THREADS").is_some() {
         println!("cargo:rustc-cfg=fiber_threads");
     }
-}
-
-fn has(features: &str, feature: &str) -> bool {
-    features.split(',').any(|f| f == feature)
 }

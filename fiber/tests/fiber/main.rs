@@ -39,8 +39,21 @@ fn message(payload: &(dyn std::any::Any + Send)) -> &str {
 }
 
 #[test]
-fn this_target_has_fibers() {
-    assert_ne!(BACKEND, Backend::Disabled);
+fn this_target_has_the_fibers_that_it_should() {
+    let has_assembly = cfg!(any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        target_arch = "riscv64",
+        target_arch = "x86",
+        target_arch = "arm",
+    ));
+    let wants_threads = cfg!(any(miri, feature = "threads-only"));
+    let expected = if has_assembly && !wants_threads {
+        Backend::Assembly
+    } else {
+        Backend::Threads
+    };
+    assert_eq!(BACKEND, expected);
 }
 
 #[test]
