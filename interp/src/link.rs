@@ -47,7 +47,7 @@ const fn info(op: &sheave_isa::OpDef) -> LinkInfo {
     let mut k = 0;
     let mut reads = 0;
     while k < op.operands.len() {
-        let o = &op.operands[k];
+        let o = &op.operands[k].place;
         match o.role {
             Role::Label => i.label_at = o.at,
             Role::Out => (i.out_at, i.out_class) = (o.at, class(o.ty)),

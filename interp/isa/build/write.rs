@@ -81,7 +81,7 @@ pub(crate) fn generate(rows: &[Row], text: &str) -> String {
         for o in &r.operands {
             write!(
                 w,
-                "Operand {{ name: {:?}, role: Role::{}, ty: Ty::{}, at: {at} }}, ",
+                "Operand {{ name: {:?}, place: Place {{ role: Role::{}, ty: Ty::{}, at: {at} }} }}, ",
                 o.name,
                 role(&o.role),
                 o.ty.to_uppercase()

@@ -2,7 +2,7 @@
 
 use core::fmt::Write as _;
 
-use crate::{LABEL, Op, Operand, Role, Ty};
+use crate::{LABEL, Op, Place, Role, Ty};
 
 /// One decoded op.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +59,7 @@ impl<'a> Iterator for Instrs<'a> {
 impl Instr<'_> {
     /// The raw bits of an operand, zero-extended; the low half of one of 128 bits.
     #[inline]
-    pub fn raw(&self, operand: &Operand) -> u64 {
+    pub fn raw(&self, operand: &Place) -> u64 {
         read_operand(self.units, operand)
     }
 
@@ -73,12 +73,18 @@ impl Instr<'_> {
             .map(|o| self.raw(o))
     }
 
+    /// How many, if it has an operand that says so.
+    #[inline]
+    pub fn n(&self) -> Option<u64> {
+        self.op.shape().n().map(|o| self.raw(o))
+    }
+
     /// Where its branch leads, in units from the function's start; `None` if it has none or it leads before the start.
     pub fn target(&self) -> Option<u32> {
         let label = self
             .op
-            .def()
-            .operands
+            .shape()
+            .operands()
             .iter()
             .find(|o| o.role == Role::Label)?;
         let disp = self.raw(label) as u32 as i32;
@@ -88,7 +94,7 @@ impl Instr<'_> {
 
 /// The raw bits of `operand` in an op's units, zero-extended; the low half of one of 128 bits.
 #[inline]
-pub fn read_operand(units: &[u16], operand: &Operand) -> u64 {
+pub fn read_operand(units: &[u16], operand: &Place) -> u64 {
     let at = usize::from(operand.at);
     (0..operand.units().min(4)).fold(0, |bits, i| bits | u64::from(units[at + i]) << (16 * i))
 }

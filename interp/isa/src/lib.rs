@@ -18,11 +18,13 @@ mod asm;
 mod decode;
 mod manual;
 pub mod ref_kind;
+mod shape;
 mod verify;
 
 pub use asm::Asm;
 pub use decode::{Instr, Instrs, disassemble, read_operand};
 pub use manual::manual;
+pub use shape::{OpShape, Place, SHAPES};
 pub use verify::{FuncShape, ModuleShape, VerifyError, VerifyErrorKind, verify};
 
 /// Version of the encoding rules; the table itself is identified by [`ISA_HASH`].
@@ -108,47 +110,19 @@ pub enum Ty {
     V128,
 }
 
-/// One operand of an op.
+/// One operand of an op: a [`Place`] with a name.
 #[derive(Clone, Copy, Debug)]
 pub struct Operand {
     /// Its name in the table.
     pub name: &'static str,
-    /// What it is.
-    pub role: Role,
-    /// The type it is read or written as.
-    pub ty: Ty,
-    /// Its first unit, counted from the op's start.
-    pub at: u8,
+    /// What it is and where.
+    pub place: Place,
 }
 
-impl Operand {
-    /// How many slots it names, if it names slots at all.
-    pub const fn slots(&self) -> u32 {
-        match self.ty {
-            Ty::V128 => 2,
-            _ => 1,
-        }
-    }
-
-    /// Width in units.
-    pub const fn units(&self) -> usize {
-        match self.role {
-            Role::Imm => match self.ty {
-                Ty::I16 | Ty::U16 => 1,
-                Ty::I32 | Ty::U32 | Ty::F32 => 2,
-                Ty::I64 | Ty::U64 | Ty::F64 => 4,
-                Ty::V128 => 8,
-            },
-            Role::Out
-            | Role::In
-            | Role::InOut
-            | Role::Set
-            | Role::Range
-            | Role::Base
-            | Role::Table
-            | Role::Mem => 1,
-            _ => 2,
-        }
+impl core::ops::Deref for Operand {
+    type Target = Place;
+    fn deref(&self) -> &Place {
+        &self.place
     }
 }
 
@@ -186,11 +160,17 @@ impl Op {
         &OPS[self as usize]
     }
 
+    /// What code that runs needs of the row.
+    #[inline]
+    pub fn shape(self) -> &'static OpShape {
+        &SHAPES[self as usize]
+    }
+
     /// Length in units, opcode included.
     #[inline]
     #[expect(clippy::len_without_is_empty, reason = "an op is never empty")]
     pub fn len(self) -> usize {
-        usize::from(OPS[self as usize].len_units)
+        usize::from(self.shape().len_units)
     }
 }
 

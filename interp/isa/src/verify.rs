@@ -88,7 +88,7 @@ pub fn verify(
     let mut table_left = 0_u32;
     for instr in Instrs::new(code) {
         let i = match instr {
-            Ok(i) if i.op.def().kind != Kind::Internal => i,
+            Ok(i) if i.op.shape().kind != Kind::Internal => i,
             Ok(i) => return err(i.pos, VerifyErrorKind::BadOp),
             Err(pos) => return err(pos, VerifyErrorKind::BadOp),
         };
@@ -99,21 +99,21 @@ pub fn verify(
             table_left -= 1;
         }
         if matches!(i.op, Op::BrTable | Op::BrTableAdd) {
-            table_left = (i.get("n").unwrap_or(0) as u32).saturating_add(1);
+            table_left = (i.n().unwrap_or(0) as u32).saturating_add(1);
         }
         check_operands(&i, frame_slots, shape, module).or_else(|kind| err(i.pos, kind))?;
         if i.label {
             labels.set(i.pos);
         }
-        ends = i.op.def().ends;
+        ends = i.op.shape().ends;
     }
     if !ends || table_left > 0 {
         return err(code.len() as u32, VerifyErrorKind::FallsOffEnd);
     }
     for i in Instrs::new(code).flatten() {
         if i.op
-            .def()
-            .operands
+            .shape()
+            .operands()
             .last()
             .is_some_and(|o| o.role == Role::Label)
             && !i.target().is_some_and(|t| labels.get(t))
@@ -139,7 +139,7 @@ fn check_operands(
     };
     let mut base = None;
     let mut callee = None;
-    let operands = i.op.def().operands;
+    let operands = i.op.shape().operands();
     for o in operands {
         let raw = i.raw(o);
         let below = |n: u32| {
@@ -154,7 +154,7 @@ fn check_operands(
             Role::Out | Role::In | Role::InOut | Role::Set => in_frame(raw, u64::from(o.slots()))?,
             Role::Range => {
                 // `ret_n` and tail calls also write the same number of slots from 0 up: no more than the frame holds.
-                let n = i.get("n").unwrap_or(0);
+                let n = i.n().unwrap_or(0);
                 in_frame(raw, n)?;
             }
             Role::Base => {
@@ -192,7 +192,7 @@ fn check_operands(
         match base {
             Some(b) => in_frame(b, u64::from(c.params.max(c.results)))?,
             // A tail call: the arguments replace this frame, and the callee's results are this function's.
-            None if i.get("n") != Some(u64::from(c.params)) || c.results != shape.results => {
+            None if i.n() != Some(u64::from(c.params)) || c.results != shape.results => {
                 return Err(VerifyErrorKind::SlotOutOfFrame);
             }
             None => {}

@@ -4,7 +4,7 @@ use super::emit::{hi, lo};
 use super::stack::{Entry, Kind};
 use super::{NONE, Translator, Ty};
 use crate::error::LoadErrorKind;
-use sheave_isa::{LABEL, OPS, Op};
+use sheave_isa::{LABEL, Op};
 
 /// What may be done when the first operand of a binary operator is the constant.
 #[derive(Clone, Copy)]
@@ -173,7 +173,7 @@ impl Translator<'_> {
         }
         let (entry, at) = self.pop_value();
         if let Some(op) = self.last_op_of(entry, at)
-            && OPS[op as usize].kind == sheave_isa::Kind::Value
+            && op.shape().kind == sheave_isa::Kind::Value
         {
             self.take_last();
         }
