@@ -197,4 +197,10 @@ impl Config {
         self.backtraces = enable;
         self
     }
+
+    /// Collects garbage at every allocation, to find out what is not kept alive as it should be. Off by default; slow.
+    pub fn gc_stress(&mut self, enable: bool) -> &mut Config {
+        self.gc_stress = enable;
+        self
+    }
 }

@@ -172,9 +172,12 @@ pub(crate) unsafe fn dynamic_entry<T: 'static>(
 /// The machine's question whether something may grow.
 ///
 /// # Safety
-/// - `cx` is the host context, a `StoreInner<T>`; nothing but its machine is borrowed (H1).
+/// - `cx` is the host context, a `StoreInner<T>` or null; nothing but its machine is borrowed (H1).
 pub(crate) unsafe fn limit_hook<T: 'static>(cx: *mut (), request: LimitRequest) -> LimitAnswer {
     let store = cx.cast::<StoreInner<T>>();
+    if store.is_null() {
+        return LimitAnswer::Allow;
+    }
     // SAFETY: H1; only fields beside the machine are used, as the machine is in the middle of an operation.
     let (limiter, data, failure) = unsafe {
         (

@@ -4,6 +4,7 @@ mod api {
     mod calls;
     mod failures;
     mod features;
+    mod heap;
     mod interruption;
     mod limits;
     mod linking;
@@ -11,6 +12,7 @@ mod api {
     mod modules;
     mod objects;
     mod reentry;
+    mod rooting;
     mod resuming;
     mod snapshots;
     mod tails;

@@ -9,6 +9,7 @@ use crate::engine::Engine;
 use crate::gc::error::refused;
 use crate::gc::rooting::{gc_ref, upcasts};
 use crate::gc::{AnyRef, EqRef, GcRefImpl, GcRoot, OwnedRooted, Rooted};
+use crate::host;
 use crate::store::{AsContext, AsContextMut, StoreContextMut, StoreOpaque};
 use crate::types::ArrayType;
 use crate::values::Val;
@@ -105,11 +106,13 @@ impl ArrayRef {
         elem: &Val,
         len: u32,
     ) -> Result<Rooted<ArrayRef>> {
-        let opaque = &mut store.as_context_mut().0.opaque;
+        let store = store.as_context_mut().0;
+        let opaque = &store.opaque;
         opaque.check(allocator.store);
         let bits = opaque.field_bits(elem, allocator.ty.plain().storage)?;
-        let made = opaque.vm.alloc_array(allocator.ty.0.id, bits, len);
-        Ok(opaque.root(made.map_err(refused)?))
+        let id = allocator.ty.0.id;
+        let made = host::grow(store, |vm| vm.alloc_array(id, bits, len))?;
+        Ok(store.opaque.root(made.map_err(refused)?))
     }
 
     /// A new array of these elements.
@@ -124,15 +127,17 @@ impl ArrayRef {
         allocator: &ArrayRefPre,
         elems: &[Val],
     ) -> Result<Rooted<ArrayRef>> {
-        let opaque = &mut store.as_context_mut().0.opaque;
+        let store = store.as_context_mut().0;
+        let opaque = &store.opaque;
         opaque.check(allocator.store);
         let storage = allocator.ty.plain().storage;
         let mut slots = Vec::with_capacity(elems.len());
         for value in elems {
             opaque.push_field(&mut slots, value, storage)?;
         }
-        let made = opaque.vm.alloc_array_fixed(allocator.ty.0.id, &slots);
-        Ok(opaque.root(made.map_err(refused)?))
+        let id = allocator.ty.0.id;
+        let made = host::grow(store, |vm| vm.alloc_array_fixed(id, &slots))?;
+        Ok(store.opaque.root(made.map_err(refused)?))
     }
 
     /// A new array of bytes.
@@ -147,15 +152,17 @@ impl ArrayRef {
         allocator: &ArrayRefPre,
         elems: &[u8],
     ) -> Result<Rooted<ArrayRef>> {
-        let opaque = &mut store.as_context_mut().0.opaque;
+        let store = store.as_context_mut().0;
+        let opaque = &store.opaque;
         opaque.check(allocator.store);
         ensure!(
             allocator.ty.plain().storage == plain::StorageType::I8,
             "the array's elements are not i8"
         );
         let slots: Vec<u64> = elems.iter().map(|b| u64::from(*b)).collect();
-        let made = opaque.vm.alloc_array_fixed(allocator.ty.0.id, &slots);
-        Ok(opaque.root(made.map_err(refused)?))
+        let id = allocator.ty.0.id;
+        let made = host::grow(store, |vm| vm.alloc_array_fixed(id, &slots))?;
+        Ok(store.opaque.root(made.map_err(refused)?))
     }
 
     /// Copies the first elements of an array of bytes.

@@ -8,6 +8,7 @@ use crate::Result;
 use crate::gc::error::{GcHeapOutOfMemory, refused};
 use crate::gc::rooting::gc_ref;
 use crate::gc::{AnyRef, GcRefImpl, Rooted};
+use crate::host;
 use crate::store::{AsContextMut, StoreContext, StoreContextMut, StoreOpaque};
 
 gc_ref! {
@@ -71,18 +72,20 @@ impl ExternRef {
         mut store: impl AsContextMut,
         value: V,
     ) -> Result<Rooted<ExternRef>> {
-        let opaque = &mut store.as_context_mut().0.opaque;
-        opaque.drop_dead_externs();
-        let index = opaque.externs.add(Box::new(value));
-        match opaque.vm.alloc_extern(index) {
-            Ok(reference) => Ok(opaque.root(reference)),
-            Err(trap) => {
-                let value: Option<Box<dyn Any>> = opaque.externs.take(index).map(|v| v as _);
-                match (trap, value.and_then(|v| v.downcast::<V>().ok())) {
-                    (Trap::GcHeapOutOfMemory, Some(v)) => Err(GcHeapOutOfMemory::new(*v).into()),
-                    (trap, _) => Err(refused(trap)),
-                }
+        let store = store.as_context_mut().0;
+        store.opaque.drop_dead_externs();
+        let index = store.opaque.externs.add(Box::new(value));
+        let (made, error) = match host::grow(store, |vm| vm.alloc_extern(index)) {
+            Ok(Ok(reference)) => return Ok(store.opaque.root(reference)),
+            Ok(Err(trap)) => (Some(trap), refused(trap)),
+            Err(error) => (None, error),
+        };
+        let value: Option<Box<dyn Any>> = store.opaque.externs.take(index).map(|v| v as _);
+        match value.and_then(|v| v.downcast::<V>().ok()) {
+            Some(v) if made == Some(Trap::GcHeapOutOfMemory) => {
+                Err(GcHeapOutOfMemory::new(*v).into())
             }
+            _ => Err(error),
         }
     }
 

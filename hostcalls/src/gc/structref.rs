@@ -9,6 +9,7 @@ use crate::engine::Engine;
 use crate::gc::error::refused;
 use crate::gc::rooting::{gc_ref, upcasts};
 use crate::gc::{AnyRef, EqRef, GcRefImpl, GcRoot, OwnedRooted, Rooted};
+use crate::host;
 use crate::store::{AsContext, AsContextMut, StoreContextMut, StoreOpaque};
 use crate::types::StructType;
 use crate::values::Val;
@@ -129,7 +130,8 @@ impl StructRef {
         allocator: &StructRefPre,
         fields: &[Val],
     ) -> Result<Rooted<StructRef>> {
-        let opaque = &mut store.as_context_mut().0.opaque;
+        let store = store.as_context_mut().0;
+        let opaque = &store.opaque;
         opaque.check(allocator.store);
         let types = allocator.ty.plain();
         ensure!(
@@ -142,8 +144,9 @@ impl StructRef {
         for (value, ty) in fields.iter().zip(types) {
             opaque.push_field(&mut slots, value, ty.storage)?;
         }
-        let made = opaque.vm.alloc_struct(allocator.ty.0.id, &slots);
-        Ok(opaque.root(made.map_err(refused)?))
+        let id = allocator.ty.0.id;
+        let made = host::grow(store, |vm| vm.alloc_struct(id, &slots))?;
+        Ok(store.opaque.root(made.map_err(refused)?))
     }
 
     /// Its type.
