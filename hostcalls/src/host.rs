@@ -18,6 +18,7 @@ use sheave_interp::{
 };
 
 use crate::backtrace::WasmBacktrace;
+use crate::epochs;
 use crate::store::{Caller, Failure, StoreContextMut, StoreInner, StoreOpaque};
 use crate::types::FuncType;
 use crate::values::Val;
@@ -169,6 +170,14 @@ pub(crate) unsafe fn dynamic_entry<T: 'static>(
     }
 }
 
+fn not_grown(what: &str, at_maximum: bool) -> Error {
+    if at_maximum {
+        anyhow::anyhow!("{what} maximum size exceeded")
+    } else {
+        anyhow::anyhow!("no room for the {what}")
+    }
+}
+
 /// The machine's question whether something may grow.
 ///
 /// # Safety
@@ -203,6 +212,12 @@ pub(crate) unsafe fn limit_hook<T: 'static>(cx: *mut (), request: LimitRequest) 
                 desired,
                 maximum,
             } => limiter.table_growing(size(current), size(desired), maximum.map(size)),
+            LimitRequest::MemoryFailed { at_maximum } => limiter
+                .memory_grow_failed(not_grown("memory", at_maximum))
+                .map(|()| true),
+            LimitRequest::TableFailed { at_maximum } => limiter
+                .table_grow_failed(not_grown("table", at_maximum))
+                .map(|()| true),
         }
     }));
     let why = match answer {
@@ -269,7 +284,7 @@ pub(crate) fn call<T: 'static, R>(
     let called = with_machine(store, |store, vm| {
         // SAFETY: H1: no reference into the store is alive while the machine runs.
         unsafe {
-            let activation = match (*vm).begin(slots) {
+            let mut activation = match (*vm).begin(slots) {
                 Ok(a) => a,
                 Err(trap) => return Err(Failure::Error(trap.into())),
             };
@@ -279,9 +294,7 @@ pub(crate) fn call<T: 'static, R>(
                 return Err(Failure::Error(e));
             }
             if let Err(exit) = Vm::invoke(vm, &activation, func) {
-                let failure = failure_of(&mut (*store).opaque, &activation, func, exit);
-                (*vm).finish(activation);
-                return Err(failure);
+                activation = epochs::stopped(store, vm, activation, func, exit)?;
             }
             let results = (*vm).frame_ptr(activation.frame());
             let r = read(&mut (*store).opaque, results);

@@ -3,6 +3,12 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 
+/// The bit of a store's flag that a handle sets.
+const BY_HANDLE: u32 = 1;
+
+/// The bit of a store's flag that the epoch sets.
+pub(crate) const BY_EPOCH: u32 = 2;
+
 /// Interrupts one store from any thread; see [`Store::interrupt_handle`](crate::Store::interrupt_handle).
 #[derive(Clone, Debug)]
 pub struct InterruptHandle(pub(crate) Arc<AtomicU32>);
@@ -11,13 +17,23 @@ impl InterruptHandle {
     /// Makes the store's running call, or its next one, end with [`Trap::Interrupt`](crate::Trap::Interrupt) at the
     /// next function entry or loop head. One call is enough for one interruption.
     pub fn interrupt(&self) {
-        self.0.store(1, Ordering::Relaxed);
+        self.0.fetch_or(BY_HANDLE, Ordering::Relaxed);
     }
 
     /// Takes back an interruption that has not been seen yet.
     pub fn clear(&self) {
-        self.0.store(0, Ordering::Relaxed);
+        self.0.fetch_and(!BY_HANDLE, Ordering::Relaxed);
     }
+}
+
+/// What is to be done at a deadline; see [`Store::epoch_deadline_callback`](crate::Store::epoch_deadline_callback).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum UpdateDeadline {
+    /// The call ends with [`Trap::Interrupt`](crate::Trap::Interrupt).
+    Interrupt,
+    /// The call goes on; the next deadline is in that many ticks.
+    Continue(u64),
 }
 
 /// The engine's clock, and the stores that wait for a tick of it.
@@ -34,7 +50,7 @@ impl Epochs {
         self.waiting
             .retain(|(deadline, flag)| match flag.upgrade() {
                 Some(flag) if *deadline <= now => {
-                    flag.store(1, Ordering::Relaxed);
+                    flag.fetch_or(BY_EPOCH, Ordering::Relaxed);
                     false
                 }
                 flag => flag.is_some(),
@@ -45,10 +61,10 @@ impl Epochs {
     pub(crate) fn set_deadline(&mut self, flag: &Arc<AtomicU32>, ticks: u64) {
         self.waiting
             .retain(|(_, f)| f.as_ptr() != Arc::as_ptr(flag) && f.strong_count() > 0);
+        flag.fetch_and(!BY_EPOCH, Ordering::Relaxed);
         if ticks == 0 {
-            flag.store(1, Ordering::Relaxed);
+            flag.fetch_or(BY_EPOCH, Ordering::Relaxed);
         } else {
-            flag.store(0, Ordering::Relaxed);
             self.waiting
                 .push((self.now.saturating_add(ticks), Arc::downgrade(flag)));
         }

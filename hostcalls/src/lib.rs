@@ -11,6 +11,7 @@ mod config;
 mod constant;
 mod disassembly;
 mod engine;
+mod epochs;
 mod externs;
 mod func;
 mod gc;
@@ -54,7 +55,7 @@ pub use gc::{
 pub use global::Global;
 pub use instance::Instance;
 pub use instantiate::InstancePre;
-pub use interrupt::InterruptHandle;
+pub use interrupt::{InterruptHandle, UpdateDeadline};
 pub use into_func::{IntoFunc, WasmRet};
 pub use limits::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 pub use linker::{Linker, UnknownImportError};

@@ -1,6 +1,6 @@
 //! Limits on what a guest may take.
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// Asked before a guest or the host grows something in a store; see [`Store::limiter`](crate::Store::limiter).
 ///
@@ -28,6 +28,24 @@ pub trait ResourceLimiter: Send {
         desired: usize,
         maximum: Option<usize>,
     ) -> Result<bool>;
+
+    /// Told that a memory has not grown although it was asked for: its type's maximum or a lack of room is against it.
+    ///
+    /// # Errors
+    /// To end the guest; else it is told of the failure as the specification says.
+    fn memory_grow_failed(&mut self, error: Error) -> Result<()> {
+        let _ = error;
+        Ok(())
+    }
+
+    /// Told that a table has not grown although it was asked for.
+    ///
+    /// # Errors
+    /// To end the guest; else it is told of the failure as the specification says.
+    fn table_grow_failed(&mut self, error: Error) -> Result<()> {
+        let _ = error;
+        Ok(())
+    }
 
     /// How many instances the store may have.
     fn instances(&self) -> usize {
@@ -79,6 +97,15 @@ impl StoreLimits {
     }
 }
 
+impl StoreLimits {
+    fn failed(&self, error: Error, what: &str) -> Result<()> {
+        if self.trap_on_grow_failure {
+            return Err(error.context(format!("forcing a {what} growth failure to be a trap")));
+        }
+        Ok(())
+    }
+}
+
 impl ResourceLimiter for StoreLimits {
     fn memory_growing(
         &mut self,
@@ -96,6 +123,14 @@ impl ResourceLimiter for StoreLimits {
         _maximum: Option<usize>,
     ) -> Result<bool> {
         self.decide(self.table_elements, desired, "table", "elements")
+    }
+
+    fn memory_grow_failed(&mut self, error: Error) -> Result<()> {
+        self.failed(error, "memory")
+    }
+
+    fn table_grow_failed(&mut self, error: Error) -> Result<()> {
+        self.failed(error, "table")
     }
 
     fn instances(&self) -> usize {

@@ -8,6 +8,7 @@ use anyhow::bail;
 use sheave_interp::{FuncAddr, InstAddr, Vm, VmConfig};
 
 use crate::engine::Engine;
+use crate::epochs::DeadlineCallback;
 use crate::externs::Extern;
 use crate::gc::{Externs, GcHeapOutOfMemory};
 use crate::host::HostFunc;
@@ -33,6 +34,7 @@ pub(crate) struct StoreInner<T: 'static> {
     pub(crate) opaque: StoreOpaque,
     pub(crate) data: T,
     pub(crate) limiter: Option<Limiter<T>>,
+    pub(crate) deadline_callback: Option<DeadlineCallback<T>>,
 }
 
 pub(crate) type Limiter<T> = Box<dyn (Fn(&mut T) -> &mut dyn ResourceLimiter) + Send + Sync>;
@@ -109,6 +111,7 @@ impl<T: 'static> Store<T> {
             opaque,
             data,
             limiter: None,
+            deadline_callback: None,
         })))
     }
 
@@ -180,19 +183,6 @@ impl<T: 'static> Store<T> {
     pub fn gc(&mut self, why: Option<&GcHeapOutOfMemory<()>>) -> Result<()> {
         StoreContextMut(&mut self.0).gc(why)
     }
-
-    /// Interrupts the store when the engine's epoch has gone on by `ticks`.
-    pub fn set_epoch_deadline(&mut self, ticks: u64) {
-        let opaque = &self.0.opaque;
-        opaque
-            .engine
-            .epochs()
-            .set_deadline(opaque.vm.interrupt_flag(), ticks);
-    }
-
-    /// At the deadline a call ends with [`Trap::Interrupt`](crate::Trap::Interrupt): so it does anyway. Here for the
-    /// likeness to Wasmtime.
-    pub fn epoch_deadline_trap(&mut self) {}
 
     /// Moves everything the guest can touch to another address. Handles stay valid; the guest cannot tell.
     ///
@@ -333,15 +323,6 @@ impl<T: 'static> StoreContextMut<'_, T> {
     /// If the engine does not count fuel.
     pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
         self.0.opaque.set_fuel(fuel)
-    }
-
-    /// Interrupts the store when the engine's epoch has gone on by `ticks`.
-    pub fn set_epoch_deadline(&mut self, ticks: u64) {
-        let opaque = &self.0.opaque;
-        opaque
-            .engine
-            .epochs()
-            .set_deadline(opaque.vm.interrupt_flag(), ticks);
     }
 }
 

@@ -87,7 +87,7 @@ impl Vm {
             .filter(|pages| *pages <= rec.limit_bytes >> rec.page_size_log2);
         match new {
             Some(pages) => self.memory_grow(mem, pages << rec.page_size_log2),
-            None => false,
+            None => self.growth_failed(LimitRequest::MemoryFailed { at_maximum: true }),
         }
     }
 
@@ -96,14 +96,15 @@ impl Vm {
         let rec = &self.memories[mem.0 as usize];
         let (id, max, limit) = (rec.id, rec.max_bytes, rec.limit_bytes);
         let current = self.arena.memory_len(id);
-        if new_bytes < current
-            || new_bytes > max.unwrap_or(limit).min(limit)
-            || !self.allowed(LimitRequest::Memory {
-                current,
-                desired: new_bytes,
-                maximum: max,
-            })
-        {
+        if new_bytes < current || new_bytes > max.unwrap_or(limit).min(limit) {
+            return self.growth_failed(LimitRequest::MemoryFailed { at_maximum: true });
+        }
+        let request = LimitRequest::Memory {
+            current,
+            desired: new_bytes,
+            maximum: max,
+        };
+        if !self.allowed(request) {
             return false;
         }
         if new_bytes == current {
@@ -111,7 +112,7 @@ impl Vm {
         }
         let grown = self.arena.memory_grow(id, new_bytes).is_ok();
         self.refresh();
-        grown
+        grown || self.growth_failed(LimitRequest::MemoryFailed { at_maximum: false })
     }
 
     /// Copies bytes of a data segment of `inst` into a memory. Spec: exec-memory.init.

@@ -48,14 +48,24 @@ impl Vm {
     /// # Safety
     /// - As [`Vm::invoke`]; and every activation begun since is finished.
     pub unsafe fn go_on(vm: *mut Vm, paused: Paused) -> (Activation, Result<(), Exit>) {
-        // SAFETY: the caller's promise; `ip` is where an op stands, as code never moves while its module lives.
-        let result = unsafe {
-            (*vm).top = paused.activation.place();
-            (*vm).ip = (*vm).code_base.add(paused.ip as usize);
-            (*vm).install((*vm).inst);
-            Vm::run(vm)
-        };
-        (paused.activation, result)
+        // SAFETY: the caller's promise.
+        unsafe {
+            let activation = (*vm).take_back(paused);
+            let result = Vm::run(vm);
+            (activation, result)
+        }
+    }
+
+    /// An activation as it was when it paused.
+    ///
+    /// # Safety
+    /// - Every activation begun since is finished.
+    pub unsafe fn take_back(&mut self, paused: Paused) -> Activation {
+        self.top = paused.activation.place();
+        // SAFETY: I6: `ip` is where an op stands, as code never moves while its module lives.
+        self.ip = unsafe { self.code_base.add(paused.ip as usize) };
+        self.install(self.inst);
+        paused.activation
     }
 
     /// Gives a paused activation up.

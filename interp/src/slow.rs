@@ -33,7 +33,7 @@ pub(crate) unsafe fn interrupted(vm: *mut Vm, next: *const u8) -> u32 {
     unsafe {
         (*vm).pause = PauseReason::Interrupted;
         (*vm).ip = next;
-        (*(*vm).interrupt_ptr).store(0, Ordering::Relaxed);
+        (*vm).interrupted_by = (*(*vm).interrupt_ptr).swap(0, Ordering::Relaxed);
     }
     EXIT_PAUSED
 }

@@ -81,6 +81,16 @@ pub enum LimitRequest {
         /// Its type's maximum.
         maximum: Option<u64>,
     },
+    /// No wish: a memory has not grown.
+    MemoryFailed {
+        /// Because of its type's maximum; else there is no room.
+        at_maximum: bool,
+    },
+    /// No wish: a table has not grown.
+    TableFailed {
+        /// Because of its type's maximum; else there is no room.
+        at_maximum: bool,
+    },
 }
 
 /// A function: where its code is, or its host function. Authority, so kept in host memory.
@@ -177,6 +187,13 @@ impl Vm {
         });
         self.limit_failed = answer == LimitAnswer::Fail;
         answer == LimitAnswer::Allow
+    }
+
+    /// Tells the embedder of a growth that failed, who may want the guest to end for it.
+    #[cold]
+    pub(crate) fn growth_failed(&mut self, what: LimitRequest) -> bool {
+        self.allowed(what);
+        false
     }
 
     // ---- globals ---------------------------------------------------------------------------------------------------

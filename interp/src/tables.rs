@@ -79,14 +79,18 @@ impl Vm {
     pub fn table_grow(&mut self, table: TableAddr, delta: u64, init: u32) -> Option<u32> {
         let t = &self.tables[table.0 as usize];
         let (off, len, cap, max) = (t.off, t.len, t.cap, t.max);
-        let new = u32::try_from(u64::from(len).checked_add(delta)?).ok()?;
-        if u64::from(new) > max.unwrap_or(u64::from(u32::MAX))
-            || !self.allowed(LimitRequest::Table {
-                current: len.into(),
-                desired: new.into(),
-                maximum: max,
-            })
-        {
+        let new = u64::from(len).checked_add(delta);
+        let new = new.filter(|new| *new <= max.unwrap_or(u64::from(u32::MAX)));
+        let Some(new) = new.and_then(|new| u32::try_from(new).ok()) else {
+            self.growth_failed(LimitRequest::TableFailed { at_maximum: true });
+            return None;
+        };
+        let request = LimitRequest::Table {
+            current: len.into(),
+            desired: new.into(),
+            maximum: max,
+        };
+        if !self.allowed(request) {
             return None;
         }
         if new > cap {
@@ -94,10 +98,11 @@ impl Vm {
                 .max(cap.saturating_mul(2))
                 .min(u32::try_from(max.unwrap_or(u64::MAX)).unwrap_or(u32::MAX))
                 .max(new);
-            let new_off = self
-                .alloc_u32s(new_cap)
-                .or_else(|_| self.alloc_u32s(new))
-                .ok()?;
+            let room = self.alloc_u32s(new_cap).or_else(|_| self.alloc_u32s(new));
+            let Ok(new_off) = room else {
+                self.growth_failed(LimitRequest::TableFailed { at_maximum: false });
+                return None;
+            };
             let base = self.arena.base();
             // SAFETY: both objects are alive and disjoint.
             unsafe {

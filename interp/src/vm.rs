@@ -119,6 +119,8 @@ pub struct Vm {
     pub(crate) arena: Arena,
     pub(crate) space: Arc<CodeSpace>,
     pub(crate) interrupt: Arc<AtomicU32>,
+    /// What the flag was when it last stopped the machine.
+    pub(crate) interrupted_by: u32,
     /// The engine's types, and those of them that this store can meet, by identity.
     pub(crate) registry: Arc<TypeRegistry>,
     pub(crate) type_defs: Vec<Arc<TypeDef>>,
@@ -196,6 +198,7 @@ impl Vm {
             arena,
             space,
             interrupt,
+            interrupted_by: 0,
             registry: types,
             type_defs: Vec::new(),
             funcs: Vec::new(),
@@ -250,6 +253,11 @@ impl Vm {
     /// The flag that asks running code to pause when it is not 0. Only code translated with interruption looks at it.
     pub fn interrupt_flag(&self) -> &Arc<AtomicU32> {
         &self.interrupt
+    }
+
+    /// The bits of the flag that stopped the machine last ([`PauseReason::Interrupted`]).
+    pub fn interrupted_by(&self) -> u32 {
+        self.interrupted_by
     }
 
     /// Bytes of the arena in use, and its budget.

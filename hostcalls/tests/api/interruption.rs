@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::{instance, on_both_with};
-use sheave_hostcalls::{Caller, Config, Engine, Linker, Module, Store, Trap};
+use sheave_hostcalls::{
+    Caller, Config, Engine, Instance, Linker, Module, Store, Trap, UpdateDeadline,
+};
 
 const LOOP: &str = r#"(module
     (func (export "forever") (loop $l (br $l)))
@@ -165,5 +167,66 @@ fn epochs_end_what_is_past_its_deadline() {
             Some(&Trap::Interrupt)
         );
         thread.join().unwrap();
+    });
+}
+
+#[test]
+fn a_callback_says_whether_a_call_goes_on_at_its_deadline() {
+    let epochs = |config: &mut Config| {
+        config.epoch_interruption(true);
+    };
+    on_both_with(epochs, |engine| {
+        let module = Module::new(engine, LOOP).unwrap();
+        let mut store = Store::new(engine, 0_u32);
+        let i = Instance::new(&mut store, &module, &[]).unwrap();
+        let count = i.get_typed_func::<i32, i32>(&mut store, "count").unwrap();
+        // The callback uses the store, wasm included, while the call waits.
+        store.epoch_deadline_callback(move |mut store| {
+            *store.data_mut() += 1;
+            if *store.data() == 1 {
+                assert_eq!(count.call(&mut store, 3)?, 3);
+                return Ok(UpdateDeadline::Continue(0));
+            }
+            if *store.data() == 4 {
+                sheave_hostcalls::bail!("no more");
+            }
+            Ok(UpdateDeadline::Continue(0))
+        });
+        store.set_epoch_deadline(0);
+        let error = count.call(&mut store, 1000).unwrap_err();
+        assert!(format!("{error:#}").contains("no more"), "{error:#}");
+        assert_eq!(*store.data(), 4);
+        store.set_epoch_deadline(1);
+        assert_eq!(count.call(&mut store, 10).unwrap(), 10);
+
+        store.epoch_deadline_callback(|_| panic!("as wanted"));
+        store.set_epoch_deadline(0);
+        let call = || count.call(&mut store, 10);
+        std::panic::catch_unwind(core::panic::AssertUnwindSafe(call)).unwrap_err();
+        assert_eq!(count.call(&mut store, 10).unwrap(), 10);
+
+        store.epoch_deadline_trap();
+        store.set_epoch_deadline(0);
+        let error = count.call(&mut store, 10).unwrap_err();
+        assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
+    });
+}
+
+#[test]
+fn a_new_deadline_does_not_take_an_interruption_back() {
+    let epochs = |config: &mut Config| {
+        config.epoch_interruption(true);
+    };
+    on_both_with(epochs, |engine| {
+        let (mut store, i) = instance(engine, LOOP);
+        let count = i.get_typed_func::<i32, i32>(&mut store, "count").unwrap();
+        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(1)));
+        store.interrupt_handle().interrupt();
+        store.set_epoch_deadline(5);
+        let error = count.call(&mut store, 10).unwrap_err();
+        assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
+        store.set_epoch_deadline(0);
+        store.interrupt_handle().clear();
+        assert_eq!(count.call(&mut store, 10).unwrap(), 10);
     });
 }

@@ -244,3 +244,57 @@ fn the_stack_limit_is_in_bytes() {
     }
     assert!((3..=5).contains(&(depths[1] / depths[0])), "{depths:?}");
 }
+
+#[test]
+fn a_limiter_hears_of_growth_that_failed() {
+    #[derive(Default)]
+    struct Listener {
+        heard: Vec<String>,
+        ends: bool,
+    }
+    impl Listener {
+        fn failed(&mut self, error: &Error) -> Result<()> {
+            self.heard.push(error.to_string());
+            if self.ends {
+                bail!("enough");
+            }
+            Ok(())
+        }
+    }
+    impl ResourceLimiter for Listener {
+        fn memory_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> Result<bool> {
+            Ok(true)
+        }
+        fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> Result<bool> {
+            Ok(true)
+        }
+        fn memory_grow_failed(&mut self, error: Error) -> Result<()> {
+            self.failed(&error)
+        }
+        fn table_grow_failed(&mut self, error: Error) -> Result<()> {
+            self.failed(&error)
+        }
+    }
+    on_both(|engine| {
+        let module = r#"(module (memory 1 2) (table 1 2 funcref)
+            (func (export "memory") (param i32) (result i32) (memory.grow (local.get 0)))
+            (func (export "table") (param i32) (result i32) (table.grow (ref.null func) (local.get 0))))"#;
+        let module = Module::new(engine, module).unwrap();
+        let mut store = Store::new(engine, Listener::default());
+        store.limiter(|listener| listener);
+        let i = Instance::new(&mut store, &module, &[]).unwrap();
+        for name in ["memory", "table"] {
+            let grow = i.get_typed_func::<i32, i32>(&mut store, name).unwrap();
+            store.data_mut().ends = false;
+            assert_eq!(grow.call(&mut store, 1).unwrap(), 1);
+            assert!(store.data_mut().heard.is_empty());
+            assert_eq!(grow.call(&mut store, 1).unwrap(), -1);
+            let heard = core::mem::take(&mut store.data_mut().heard);
+            assert_eq!(heard, [format!("{name} maximum size exceeded")]);
+            store.data_mut().ends = true;
+            let error = grow.call(&mut store, -1).unwrap_err();
+            assert!(format!("{error:#}").contains("enough"), "{error:#}");
+            store.data_mut().heard.clear();
+        }
+    });
+}

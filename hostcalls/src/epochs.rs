@@ -1,0 +1,131 @@
+//! What happens when a call meets its deadline.
+#![allow(unsafe_code, reason = "runs the machine")]
+
+use core::panic::AssertUnwindSafe;
+
+use sheave_interp::{Activation, Exit, FuncAddr, PauseReason, Vm};
+
+use crate::host::failure_of;
+use crate::interrupt::{BY_EPOCH, UpdateDeadline};
+use crate::store::{Failure, Store, StoreContextMut, StoreInner, StoreOpaque};
+use crate::{Result, Trap};
+
+/// Says how to go on at a deadline.
+pub(crate) type DeadlineCallback<T> =
+    Box<dyn FnMut(StoreContextMut<'_, T>) -> Result<UpdateDeadline> + Send + Sync>;
+
+impl<T: 'static> Store<T> {
+    /// Interrupts the store when the engine's epoch has gone on by `ticks`. See
+    /// [`Config::epoch_interruption`](crate::Config::epoch_interruption).
+    pub fn set_epoch_deadline(&mut self, ticks: u64) {
+        self.0.opaque.set_epoch_deadline(ticks);
+    }
+
+    /// At the deadline a call ends with [`Trap::Interrupt`]. So it is at first.
+    pub fn epoch_deadline_trap(&mut self) {
+        self.0.deadline_callback = None;
+    }
+
+    /// At the deadline `callback` says whether the call goes on, and until when. An error of it ends the call. A call
+    /// made by [`Func::call_resumable`](crate::Func::call_resumable) pauses instead.
+    ///
+    /// ```
+    /// use sheave_hostcalls::{Config, Engine, Instance, Module, Store, Trap, UpdateDeadline};
+    /// let engine = Engine::new(Config::new().epoch_interruption(true))?;
+    /// let module = Module::new(&engine, r#"(module (func (export "spin") (loop (br 0))))"#)?;
+    /// let mut store = Store::new(&engine, 0);
+    /// store.set_epoch_deadline(0);
+    /// store.epoch_deadline_callback(|mut store| {
+    ///     *store.data_mut() += 1;
+    ///     Ok(if *store.data() < 3 { UpdateDeadline::Continue(0) } else { UpdateDeadline::Interrupt })
+    /// });
+    /// let spin = Instance::new(&mut store, &module, &[])?.get_typed_func::<(), ()>(&mut store, "spin")?;
+    /// let error = spin.call(&mut store, ()).unwrap_err();
+    /// assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
+    /// assert_eq!(*store.data(), 3);
+    /// # Ok::<(), sheave_hostcalls::Error>(())
+    /// ```
+    pub fn epoch_deadline_callback(
+        &mut self,
+        callback: impl FnMut(StoreContextMut<'_, T>) -> Result<UpdateDeadline> + Send + Sync + 'static,
+    ) {
+        self.0.deadline_callback = Some(Box::new(callback));
+    }
+}
+
+impl<T: 'static> StoreContextMut<'_, T> {
+    /// Interrupts the store when the engine's epoch has gone on by `ticks`.
+    pub fn set_epoch_deadline(&mut self, ticks: u64) {
+        self.0.opaque.set_epoch_deadline(ticks);
+    }
+}
+
+impl StoreOpaque {
+    fn set_epoch_deadline(&self, ticks: u64) {
+        let mut epochs = self.engine.epochs();
+        epochs.set_deadline(self.vm.interrupt_flag(), ticks);
+    }
+}
+
+/// After a call has stopped without results: goes on with it if it met a deadline and the embedder says so.
+///
+/// # Errors
+/// With why the call failed; it is finished then.
+///
+/// # Safety
+/// - `store` and `vm` are those that `with_machine` gave; the activation is the innermost, and stopped with `exit` (H1).
+#[cold]
+#[inline(never)]
+pub(crate) unsafe fn stopped<T: 'static>(
+    store: *mut StoreInner<T>,
+    vm: *mut Vm,
+    mut activation: Activation,
+    func: FuncAddr,
+    mut exit: Exit,
+) -> Result<Activation, Failure> {
+    // SAFETY: the caller's promise; no reference into the store is alive while the machine runs or the callback does.
+    unsafe {
+        while matches!(exit, Exit::Paused(PauseReason::Interrupted))
+            && (*vm).interrupted_by() == BY_EPOCH
+            && (*store).deadline_callback.is_some()
+        {
+            // The callback may use the machine meanwhile.
+            let paused = (*vm).put_aside(activation);
+            let goes_on = ask(&mut *store);
+            if let Err(failure) = goes_on {
+                activation = (*vm).take_back(paused);
+                (*store).opaque.set_failure(failure);
+                break;
+            }
+            let result;
+            (activation, result) = Vm::go_on(vm, paused);
+            match result {
+                Ok(()) => return Ok(activation),
+                Err(other) => exit = other,
+            }
+        }
+        let failure = failure_of(&mut (*store).opaque, &activation, func, exit);
+        (*vm).finish(activation);
+        Err(failure)
+    }
+}
+
+/// Asks the callback; does not unwind.
+fn ask<T: 'static>(store: &mut StoreInner<T>) -> Result<(), Failure> {
+    let Some(mut callback) = store.deadline_callback.take() else {
+        return Err(Failure::Error(Trap::Interrupt.into()));
+    };
+    let scope = store.opaque.vm.roots().begin_scope();
+    let answer = std::panic::catch_unwind(AssertUnwindSafe(|| callback(StoreContextMut(store))));
+    store.opaque.vm.roots_mut().end_scope(scope);
+    store.deadline_callback.get_or_insert(callback);
+    match answer {
+        Ok(Ok(UpdateDeadline::Continue(ticks))) => {
+            store.opaque.set_epoch_deadline(ticks);
+            Ok(())
+        }
+        Ok(Ok(UpdateDeadline::Interrupt)) => Err(Failure::Error(Trap::Interrupt.into())),
+        Ok(Err(error)) => Err(Failure::Error(error)),
+        Err(payload) => Err(Failure::Panic(payload)),
+    }
+}
