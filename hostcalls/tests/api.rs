@@ -12,7 +12,6 @@ mod api {
     mod modules;
     mod objects;
     mod reentry;
-    mod rooting;
     mod resuming;
     mod snapshots;
     mod tails;
