@@ -186,6 +186,13 @@ impl Config {
         self
     }
 
+    /// Whether every allocation of a garbage-collected object collects first, and what is free is overwritten. Very slow;
+    /// finds references that the collector was not told of.
+    pub fn gc_stress(&mut self, enable: bool) -> &mut Config {
+        self.gc_stress = enable;
+        self
+    }
+
     /// Bytes of address space for the translated code of all modules of the engine. Memory is taken as it is used.
     pub fn code_reservation(&mut self, bytes: usize) -> &mut Config {
         self.code_bytes = bytes;
@@ -195,12 +202,6 @@ impl Config {
     /// Whether errors carry a [`WasmBacktrace`](crate::WasmBacktrace). On by default; costs nothing until an error.
     pub fn wasm_backtrace(&mut self, enable: bool) -> &mut Config {
         self.backtraces = enable;
-        self
-    }
-
-    /// Collects garbage at every allocation, to find out what is not kept alive as it should be. Off by default; slow.
-    pub fn gc_stress(&mut self, enable: bool) -> &mut Config {
-        self.gc_stress = enable;
         self
     }
 }
