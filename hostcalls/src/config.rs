@@ -186,13 +186,6 @@ impl Config {
         self
     }
 
-    /// Whether every allocation of a garbage-collected object collects first, and what is free is overwritten. Very slow;
-    /// finds references that the collector was not told of.
-    pub fn gc_stress(&mut self, enable: bool) -> &mut Config {
-        self.gc_stress = enable;
-        self
-    }
-
     /// Bytes of address space for the translated code of all modules of the engine. Memory is taken as it is used.
     pub fn code_reservation(&mut self, bytes: usize) -> &mut Config {
         self.code_bytes = bytes;
