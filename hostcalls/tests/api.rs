@@ -13,6 +13,7 @@ mod api {
     mod objects;
     mod reentry;
     mod resuming;
+    mod rooting;
     mod snapshots;
     mod tails;
 
