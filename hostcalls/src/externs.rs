@@ -6,9 +6,10 @@ use crate::global::Global;
 use crate::memory::{Memory, SharedMemoryError};
 use crate::store::{AsContext, StoreOpaque};
 use crate::table::Table;
+use crate::tag::Tag;
 use crate::types::ExternType;
 
-/// A function, global, table or memory. Spec: syntax-externaddr.
+/// A function, global, table, memory or tag. Spec: syntax-externaddr.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Extern {
     /// A function.
@@ -19,6 +20,8 @@ pub enum Extern {
     Table(Table),
     /// A memory.
     Memory(Memory),
+    /// A tag.
+    Tag(Tag),
 }
 
 macro_rules! kinds {
@@ -42,6 +45,7 @@ kinds! {
     into_global Global "global";
     into_table Table "table";
     into_memory Memory "memory";
+    into_tag Tag "tag";
 }
 
 impl Extern {
@@ -52,6 +56,7 @@ impl Extern {
             Extern::Global(g) => g.ty(store).into(),
             Extern::Table(t) => t.ty(store).into(),
             Extern::Memory(m) => m.ty(store).into(),
+            Extern::Tag(t) => t.ty(store).into(),
         }
     }
 
@@ -61,6 +66,7 @@ impl Extern {
             Extern::Global(g) => g.store,
             Extern::Table(t) => t.store,
             Extern::Memory(m) => m.store,
+            Extern::Tag(t) => t.store,
         }
     }
 
@@ -82,6 +88,7 @@ impl Extern {
             Extern::Global(g) => opaque.global_types[g.addr.0 as usize].clone().into(),
             Extern::Table(t) => opaque.table_type(t.addr).into(),
             Extern::Memory(m) => opaque.memory_type(m.addr).into(),
+            Extern::Tag(t) => opaque.tag_type(t.addr).into(),
         }
     }
 }
@@ -117,6 +124,11 @@ impl<'i> Export<'i> {
     /// The table, if it is one.
     pub fn into_table(self) -> Option<Table> {
         self.definition.into_table()
+    }
+
+    /// The tag, if it is one.
+    pub fn into_tag(self) -> Option<Tag> {
+        self.definition.into_tag()
     }
 
     /// The global, if it is one.

@@ -89,9 +89,19 @@ pub(crate) unsafe fn host_call<T: 'static>(
     match outcome {
         Ok(Ok(())) => HostStatus::Done,
         // SAFETY: the caller's promise.
-        Ok(Err(error)) => unsafe { failed(&raw mut (*store).opaque, Failure::Error(error)) },
+        Ok(Err(error)) => unsafe { returned_error(&raw mut (*store).opaque, error) },
         // SAFETY: the caller's promise.
         Err(payload) => unsafe { failed(&raw mut (*store).opaque, Failure::Panic(payload)) },
+    }
+}
+
+#[cold]
+unsafe fn returned_error(opaque: *mut StoreOpaque, error: Error) -> HostStatus {
+    // SAFETY: H1.
+    match unsafe { (*opaque).throws(error) } {
+        Ok(()) => HostStatus::Thrown,
+        // SAFETY: as above.
+        Err(error) => unsafe { failed(opaque, Failure::Error(error)) },
     }
 }
 
@@ -319,6 +329,7 @@ pub(crate) fn failure_of(
         (Some(Failure::Error(error)), _) => error,
         (Some(panic), _) => return panic,
         (None, Exit::Trap(trap)) => trap.into(),
+        (None, Exit::Thrown) => opaque.thrown_error(),
         (None, Exit::Paused(PauseReason::OutOfFuel)) => Trap::OutOfFuel.into(),
         (None, Exit::Paused(PauseReason::Interrupted)) => Trap::Interrupt.into(),
         (None, Exit::Load(error)) => match error.downcast::<sheave_loader::LoadError>() {

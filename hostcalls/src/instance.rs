@@ -13,6 +13,7 @@ use crate::memory::Memory;
 use crate::module::Module;
 use crate::store::{AsContext, AsContextMut, StoreOpaque};
 use crate::table::Table;
+use crate::tag::Tag;
 use crate::typed::{TypedFunc, WasmParams, WasmResults};
 
 /// An instance of a module in a store. Spec: syntax-moduleinst.
@@ -49,6 +50,10 @@ fn export_of(opaque: &mut StoreOpaque, inst: InstAddr, kind: ExportKind, i: u32)
                 .memories
                 .get(i as usize)?
                 .shared,
+        }),
+        ExportKind::Tag => Extern::Tag(Tag {
+            store,
+            addr: opaque.vm.instance_tag(inst, i)?,
         }),
         ExportKind::Global => Extern::Global(Global {
             store,
@@ -122,6 +127,11 @@ impl Instance {
     /// The exported global of that name.
     pub fn get_global(&self, store: impl AsContextMut, name: &str) -> Option<Global> {
         self.get_export(store, name)?.into_global()
+    }
+
+    /// The exported tag of that name.
+    pub fn get_tag(&self, store: impl AsContextMut, name: &str) -> Option<Tag> {
+        self.get_export(store, name)?.into_tag()
     }
 
     /// All exports, in the module's order.

@@ -153,6 +153,7 @@ pub(crate) fn instantiate<T: 'static>(
         tables: vec![],
         memories: vec![],
         imported_globals: vec![],
+        imported_tags: vec![],
     };
     for import in imports {
         match import {
@@ -160,6 +161,7 @@ pub(crate) fn instantiate<T: 'static>(
             Extern::Table(t) => init.tables.push(t.addr),
             Extern::Memory(m) => init.memories.push(m.addr),
             Extern::Global(g) => init.imported_globals.push(g.addr),
+            Extern::Tag(t) => init.imported_tags.push(t.addr),
         }
     }
     for def in &info.table_defs {
@@ -335,6 +337,7 @@ pub(crate) fn default_extern<T: 'static>(
             Table::new(context, t.clone(), Ref::null(t.element().heap_type()))?.into()
         }
         ExternType::Memory(m) => Memory::new(context, m.clone())?.into(),
+        ExternType::Tag(t) => crate::Tag::new(context, t)?.into(),
         ExternType::Func(_) => bail!("functions are defined by the linker"),
     })
 }

@@ -12,6 +12,7 @@ mod constant;
 mod disassembly;
 mod engine;
 mod epochs;
+mod exceptions;
 mod externs;
 mod func;
 mod gc;
@@ -31,6 +32,7 @@ mod resume;
 mod snapshot;
 mod store;
 mod table;
+mod tag;
 mod typed;
 mod typed_refs;
 mod types;
@@ -46,6 +48,7 @@ pub use backtrace::{FrameInfo, WasmBacktrace};
 pub use config::Config;
 pub use disassembly::{DisassembledOp, Disassembly};
 pub use engine::Engine;
+pub use exceptions::ThrownException;
 pub use externs::{Export, Extern};
 pub use func::Func;
 pub use gc::{
@@ -67,11 +70,12 @@ pub use sheave_loader::{Feature, FeatureOrigin, LoadError, LoadErrorKind};
 pub use snapshot::Snapshot;
 pub use store::{AsContext, AsContextMut, Caller, Store, StoreContext, StoreContextMut};
 pub use table::Table;
+pub use tag::Tag;
 pub use typed::{TypedFunc, WasmParams, WasmResults, WasmTy};
 pub use types::{
     ArrayType, ContType, ExportType, ExternType, FieldType, Finality, FuncType, GlobalType,
     HeapType, ImportType, MemoryType, MemoryTypeBuilder, Mutability, RefType, StorageType,
-    StructType, TableType, ValType,
+    StructType, TableType, TagType, ValType,
 };
 pub use values::{Ref, Val};
 pub use vector::V128;

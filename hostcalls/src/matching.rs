@@ -100,6 +100,14 @@ pub(crate) fn check(
                 sizes("memory", w.minimum(), w.maximum(), h.minimum(), h.maximum())
             }
         }
+        (ExternType::Tag(w), ExternType::Tag(h)) if w == h => return Ok(()),
+        (ExternType::Tag(w), ExternType::Tag(h)) => {
+            format!(
+                "expected tag of type `{}`, found tag of type `{}`",
+                w.ty(),
+                h.ty()
+            )
+        }
         _ => format!("expected {}, found {}", want.kind(), have.kind()),
     };
     bail!("incompatible import type for `{module}::{name}`: {why}")

@@ -271,6 +271,8 @@ impl Module {
                 .map(|(_, i)| i)
                 .collect(),
             imported_globals: info.n_imported_globals,
+            tags: info.tags.clone(),
+            imported_tags: info.n_imported_tags,
             data: count(info.data.len()),
             elems: count(info.elements.len()),
         };
@@ -330,6 +332,7 @@ impl Module {
             loader::ExportKind::Table => loader::ImportType::Table(info.tables[i]),
             loader::ExportKind::Memory => loader::ImportType::Memory(info.memories[i]),
             loader::ExportKind::Global => loader::ImportType::Global(info.globals[i]),
+            loader::ExportKind::Tag => loader::ImportType::Tag(info.tags[i]),
         };
         ExternType::from_loader(&self.0.engine, &ty, &self.0.types)
     }

@@ -9,6 +9,7 @@ use sheave_interp::{FuncAddr, InstAddr, Vm, VmConfig};
 
 use crate::engine::Engine;
 use crate::epochs::DeadlineCallback;
+use crate::exceptions::Thrown;
 use crate::externs::Extern;
 use crate::gc::{Externs, GcHeapOutOfMemory};
 use crate::host::HostFunc;
@@ -60,6 +61,8 @@ pub(crate) struct StoreOpaque {
     pub(crate) failure: Mutex<Option<Failure>>,
     /// The call that paused and can go on.
     pub(crate) paused: Option<PausedState>,
+    /// The error of the exception that a host function threw last. In a mutex as `failure` is.
+    pub(crate) thrown: Mutex<Thrown>,
 }
 
 /// How a host function failed.
@@ -106,6 +109,7 @@ impl<T: 'static> Store<T> {
             global_types: Vec::new(),
             failure: Mutex::new(None),
             paused: None,
+            thrown: Mutex::new(None),
         };
         Ok(Store(Box::new(StoreInner {
             opaque,

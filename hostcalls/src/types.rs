@@ -146,6 +146,22 @@ impl TableType {
     }
 }
 
+/// The type of a tag: of a function without results, whose parameters are the payload. Spec: syntax-tagtype.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct TagType(FuncType);
+
+impl TagType {
+    /// A tag type.
+    pub fn new(ty: FuncType) -> TagType {
+        TagType(ty)
+    }
+
+    /// The function type.
+    pub fn ty(&self) -> &FuncType {
+        &self.0
+    }
+}
+
 /// The type of something imported or exported. Spec: syntax-externtype.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum ExternType {
@@ -157,6 +173,8 @@ pub enum ExternType {
     Table(TableType),
     /// A memory.
     Memory(MemoryType),
+    /// A tag.
+    Tag(TagType),
 }
 
 macro_rules! extern_types {
@@ -185,6 +203,7 @@ extern_types! {
     global unwrap_global Global GlobalType, "global";
     table unwrap_table Table TableType, "table";
     memory unwrap_memory Memory MemoryType, "memory";
+    tag unwrap_tag Tag TagType, "tag";
 }
 
 impl ExternType {
@@ -204,6 +223,9 @@ impl ExternType {
             loader::ImportType::Table(t) => TableType::from_loader(engine, t, types).into(),
             loader::ImportType::Memory(t) => ExternType::Memory(MemoryType(*t)),
             loader::ImportType::Global(t) => GlobalType::from_loader(engine, t, types).into(),
+            loader::ImportType::Tag(i) => {
+                TagType(FuncType(types[*i as usize].clone(), engine.clone())).into()
+            }
         }
     }
 
@@ -213,6 +235,7 @@ impl ExternType {
             ExternType::Global(_) => "global",
             ExternType::Table(_) => "table",
             ExternType::Memory(_) => "memory",
+            ExternType::Tag(_) => "tag",
         }
     }
 }

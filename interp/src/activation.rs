@@ -4,7 +4,7 @@
 use crate::code_space::EXIT_AT;
 use crate::executor;
 use crate::module::{FrameInfo, SourceError};
-use crate::regs::{EXIT_DONE, EXIT_HOST, EXIT_LOAD, EXIT_PAUSED};
+use crate::regs::{EXIT_DONE, EXIT_HOST, EXIT_LOAD, EXIT_PAUSED, EXIT_THROWN};
 use crate::store::{FuncAddr, InstAddr};
 use crate::trap::Trap;
 use crate::vm::{HostStatus, Vm};
@@ -19,6 +19,8 @@ pub enum Exit {
     Host,
     /// A function could not be loaded at its first call.
     Load(SourceError),
+    /// An exception that nothing in the activation catches: [`Vm::take_pending_exception`].
+    Thrown,
     /// It can go on: [`Vm::put_aside`]; or be given up: [`Vm::finish`].
     Paused(PauseReason),
 }
@@ -135,6 +137,7 @@ impl Vm {
         let m = unsafe { &mut *vm };
         Err(match code {
             EXIT_HOST => Exit::Host,
+            EXIT_THROWN => Exit::Thrown,
             EXIT_PAUSED => Exit::Paused(m.pause),
             EXIT_LOAD => match m.load_error.take() {
                 Some(e) => Exit::Load(e),
@@ -162,6 +165,7 @@ impl Vm {
                 HostStatus::Done => Ok(()),
                 HostStatus::Failed => Err(Exit::Host),
                 HostStatus::Trap(t) => Err(Exit::Trap(t)),
+                HostStatus::Thrown => Err(Exit::Thrown),
             }
         }
     }

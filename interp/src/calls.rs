@@ -6,8 +6,9 @@
 use core::sync::atomic::AtomicU64;
 
 use crate::code_space::CROSS_AT;
+use crate::exceptions::throw_pending;
 use crate::module::UNLINKED;
-use crate::regs::{EXIT_HOST, EXIT_LOAD, EXIT_TRAP, get_u64, move_slots, rd16, rd32};
+use crate::regs::{EXIT_HOST, EXIT_LOAD, EXIT_THROWN, EXIT_TRAP, get_u64, move_slots, rd16, rd32};
 use crate::store::FuncAddr;
 use crate::trap::Trap;
 use crate::vm::{HostStatus, Vm};
@@ -235,10 +236,16 @@ unsafe fn call_addr(vm: *mut Vm, f: u32, how: How) -> u32 {
         let rec = (&raw const (*vm).funcs_ptr).read().add(f as usize);
         if (*rec).entry.is_some() {
             return match how {
-                How::Call { base, next } => call_host(vm, FuncAddr(f), base, next),
+                How::Call { base, next } => match call_host(vm, FuncAddr(f), base, next) {
+                    EXIT_THROWN => throw_pending(vm, false),
+                    status => status,
+                },
                 How::Tail { base, n } => {
                     move_slots((*vm).fp, 0, base, n);
                     let status = call_host(vm, FuncAddr(f), 0, core::ptr::null());
+                    if status == EXIT_THROWN {
+                        return throw_pending(vm, true);
+                    }
                     if status != 0 {
                         return status;
                     }
@@ -394,6 +401,7 @@ unsafe fn call_host(vm: *mut Vm, f: FuncAddr, base: u16, next: *const u8) -> u32
         (*vm).ip = ip;
         match status {
             HostStatus::Trap(t) => raise(vm, t),
+            HostStatus::Thrown => EXIT_THROWN,
             _ => EXIT_HOST,
         }
     }

@@ -21,8 +21,10 @@ mod activation;
 mod atomics;
 mod calls;
 mod code_space;
+mod exceptions;
 mod executor;
 mod gc;
+mod handlers;
 mod link;
 mod memories;
 mod module;
@@ -52,7 +54,7 @@ pub use snapshot::{
 };
 pub use store::{
     ElemSegment, FuncAddr, GlobalAddr, InstAddr, InstanceInit, LimitRequest, MemAddr, StoreError,
-    TableAddr,
+    TableAddr, TagAddr,
 };
 pub use trap::Trap;
 pub use vm::{HostEntry, HostStatus, LimitAnswer, LimitHook, Vm, VmConfig};

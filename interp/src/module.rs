@@ -7,12 +7,13 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use sheave_isa::{FuncShape, ModuleShape, Op, verify};
 
 use crate::code_space::CodeSpace;
 use crate::gc::RefMaps;
+use crate::handlers::{Clause, Handlers};
 use crate::link;
 
 /// A function's canonical bytecode.
@@ -69,6 +70,10 @@ pub struct ModuleDesc {
     pub traced_globals: Vec<u32>,
     /// Number of imported globals.
     pub imported_globals: u32,
+    /// By tag index (imports first): the type index.
+    pub tags: Vec<u32>,
+    /// How many of `tags` are imported.
+    pub imported_tags: u32,
     /// Number of data segments.
     pub data: u32,
     /// Number of element segments.
@@ -92,6 +97,8 @@ pub struct CodeModule {
     source: Box<dyn ModuleSource>,
     linked: Mutex<Linked>,
     maps: Mutex<Maps>,
+    /// By start of each linked function that catches exceptions: its length and its tables.
+    handlers: RwLock<BTreeMap<u32, (u32, Handlers)>>,
 }
 
 /// In place of a position in [`Maps`].
@@ -149,6 +156,7 @@ impl CodeModule {
             source,
             linked: Mutex::default(),
             maps: Mutex::default(),
+            handlers: RwLock::default(),
         })
     }
 
@@ -202,7 +210,7 @@ impl CodeModule {
         let (shape, _) = self
             .shape(func + self.desc.imported_funcs)
             .unwrap_or_default();
-        verify(&code.code, code.frame_slots, shape, self)?;
+        let tables = verify(&code.code, code.frame_slots, shape, self)?;
         let executor = self.space.executor();
         let mut positions = std::mem::take(&mut linked.positions);
         let bytes = link::place(executor, &code.code, &mut positions).next_multiple_of(8);
@@ -216,6 +224,14 @@ impl CodeModule {
                 self.space.base().add(at as usize),
             )
         };
+        if let Some(unit) = tables {
+            let handlers = Handlers::read(&code.code, unit, &positions);
+            let mut all = self
+                .handlers
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            all.insert(at, (bytes as u32, handlers));
+        }
         linked.positions = positions;
         linked.funcs.insert(at, (bytes as u32, func));
         let value = u64::from(code.frame_slots * 8) << 32 | u64::from(at);
@@ -304,6 +320,27 @@ impl CodeModule {
     }
 }
 
+/// What catches exceptions in a module's functions.
+pub(crate) struct ModuleHandlers<'m>(RwLockReadGuard<'m, BTreeMap<u32, (u32, Handlers)>>);
+
+impl CodeModule {
+    pub(crate) fn handlers(&self) -> ModuleHandlers<'_> {
+        ModuleHandlers(self.handlers.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl ModuleHandlers<'_> {
+    /// The clause that catches what the op at byte `at` of the code space throws, and where it leads.
+    pub(crate) fn find(&self, at: u32, catches: impl Fn(&Clause) -> bool) -> Option<(Clause, u32)> {
+        let (start, (len, handlers)) = self.0.range(..=at).next_back()?;
+        if at - start >= *len {
+            return None;
+        }
+        let clause = handlers.find(at - start, catches)?;
+        Some((clause, start + clause.target))
+    }
+}
+
 impl ModuleShape for CodeModule {
     fn func(&self, i: u32) -> Option<FuncShape> {
         Some(self.shape(i.checked_add(self.desc.imported_funcs)?)?.0)
@@ -319,6 +356,10 @@ impl ModuleShape for CodeModule {
 
     fn ty(&self, i: u32) -> Option<FuncShape> {
         Some(self.desc.types.get(i as usize)?.0)
+    }
+
+    fn tag(&self, i: u32) -> Option<FuncShape> {
+        self.ty(*self.desc.tags.get(i as usize)?)
     }
 
     fn counts(&self) -> [u32; 6] {

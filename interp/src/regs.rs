@@ -22,6 +22,8 @@ pub(crate) const EXIT_HOST: u32 = 3;
 pub(crate) const EXIT_PAUSED: u32 = 4;
 /// A function could not be loaded; `vm.load_error` says why.
 pub(crate) const EXIT_LOAD: u32 = 5;
+/// An exception that nobody catches: the pending one.
+pub(crate) const EXIT_THROWN: u32 = 6;
 
 macro_rules! readers {
     ($($name:ident $ty:ty;)*) => { $(

@@ -26,6 +26,8 @@ addresses! {
     MemAddr
     /// A global of the store. Spec: syntax-globaladdr.
     GlobalAddr
+    /// A tag of the store. Spec: syntax-tagaddr.
+    TagAddr
     /// An instance of the store.
     InstAddr
 }
@@ -134,6 +136,7 @@ pub(crate) struct Instance {
     pub(crate) tables: Vec<TableAddr>,
     pub(crate) memories: Vec<MemAddr>,
     pub(crate) globals: Vec<GlobalAddr>,
+    pub(crate) tags: Vec<TagAddr>,
     /// Offsets of the imported globals' cells.
     pub(crate) imported_globals: Vec<u32>,
     /// Offset of the own globals' cells.
@@ -167,6 +170,8 @@ pub struct InstanceInit {
     pub memories: Vec<MemAddr>,
     /// The imported globals.
     pub imported_globals: Vec<GlobalAddr>,
+    /// The imported tags.
+    pub imported_tags: Vec<TagAddr>,
 }
 
 const HOST: u32 = u32::MAX;
@@ -299,6 +304,12 @@ impl Vm {
         self.update_types();
         let desc = init.module.desc();
         let globals_off = self.alloc_own_globals(desc)?;
+        let mut tags = init.imported_tags.clone();
+        for k in desc.imported_tags as usize..desc.tags.len() {
+            let ty = desc.types.get(desc.tags[k] as usize);
+            let ty = ty.ok_or(StoreError::TooMany)?.1;
+            tags.push(self.new_tag(ty)?);
+        }
         let mut globals = init.imported_globals.clone();
         let imported_globals = globals
             .iter()
@@ -328,6 +339,7 @@ impl Vm {
             tables: init.tables,
             memories: init.memories,
             globals,
+            tags,
             imported_globals,
             globals_off,
             elems: vec![(0, 0); desc.elems as usize],

@@ -12,6 +12,7 @@ use sheave_types::{TypeDef, TypeRegistry};
 
 use crate::activation::PauseReason;
 use crate::code_space::CodeSpace;
+use crate::exceptions::TagRec;
 use crate::executor::Executor;
 use crate::gc::Gc;
 use crate::module::SourceError;
@@ -27,6 +28,8 @@ pub enum HostStatus {
     Failed,
     /// It traps.
     Trap(Trap),
+    /// It throws what [`Vm::set_pending_exception`] set; wasm may catch that.
+    Thrown,
 }
 
 /// A host function: `cx` is [`Vm::set_host_context`]'s, `data` is what it was registered with, `frame` is where its
@@ -114,6 +117,8 @@ pub struct Vm {
     pub(crate) limit_failed: bool,
     pub(crate) load_error: Option<SourceError>,
     pub(crate) pause: PauseReason,
+    /// How many exceptions were caught.
+    pub(crate) catches: u64,
 
     pub(crate) generation: u64,
     pub(crate) arena: Arena,
@@ -128,6 +133,7 @@ pub struct Vm {
     pub(crate) instances: Vec<Instance>,
     pub(crate) memories: Vec<MemRec>,
     pub(crate) tables: Vec<TableRec>,
+    pub(crate) tags: Vec<TagRec>,
     /// By GlobalAddr: offset of the cell.
     pub(crate) global_cells: Vec<u32>,
     pub(crate) gc: Gc,
@@ -194,6 +200,7 @@ impl Vm {
             limit_failed: false,
             load_error: None,
             pause: PauseReason::OutOfFuel,
+            catches: 0,
             generation: arena.generation(),
             arena,
             space,
@@ -205,6 +212,7 @@ impl Vm {
             instances: Vec::new(),
             memories: Vec::new(),
             tables: Vec::new(),
+            tags: Vec::new(),
             global_cells: Vec::new(),
             gc: Gc::default(),
         };

@@ -76,6 +76,7 @@ impl Rig {
             tables: vec![table],
             memories: vec![memory],
             imported_globals: vec![],
+            imported_tags: vec![],
         };
         let inst = vm.new_instance(init).unwrap();
         Rig { vm, inst }
@@ -216,6 +217,7 @@ fn a_code_space_is_shared_by_threads() {
                     tables: vec![],
                     memories: vec![],
                     imported_globals: vec![],
+                    imported_tags: vec![],
                 };
                 let inst = vm.new_instance(init).unwrap();
                 assert_eq!(Rig { vm, inst }.call(0, 7), Ok(13));

@@ -103,7 +103,7 @@ macro_rules! for_each_feature {
             /// Structs, arrays, `i31`, casts, recursive types with supertypes; collected when nobody holds them.
             "gc" wasm_gc GC Wasm3 true;
             /// `try_table`, `throw`, `throw_ref`, `exnref`.
-            "exceptions" wasm_exceptions EXCEPTIONS Wasm3 true = "its instructions are not translated yet";
+            "exceptions" wasm_exceptions EXCEPTIONS Wasm3 true;
             /// Exceptions as they were before they were standardised.
             "legacy-exceptions" wasm_legacy_exceptions LEGACY_EXCEPTIONS Proposal false = "superseded by exceptions";
             /// Atomic instructions and shared memories, which have to be allowed besides: see `docs/threads.md`.

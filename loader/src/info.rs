@@ -32,6 +32,8 @@ pub struct ModuleInfo {
     pub memories: Vec<MemoryType>,
     /// Type of each global.
     pub globals: Vec<GlobalType>,
+    /// Type index of each tag: of a function type whose parameters are the payload.
+    pub tags: Vec<u32>,
     /// How many functions are imported.
     pub n_imported_funcs: u32,
     /// How many tables are imported.
@@ -40,6 +42,8 @@ pub struct ModuleInfo {
     pub n_imported_memories: u32,
     /// How many globals are imported.
     pub n_imported_globals: u32,
+    /// How many tags are imported.
+    pub n_imported_tags: u32,
     /// Tables defined here.
     pub table_defs: Vec<TableDef>,
     /// Globals defined here.
@@ -137,6 +141,7 @@ impl ModuleInfo {
             ExportKind::Table => ImportType::Table(*self.tables.get(index)?),
             ExportKind::Memory => ImportType::Memory(*self.memories.get(index)?),
             ExportKind::Global => ImportType::Global(*self.globals.get(index)?),
+            ExportKind::Tag => ImportType::Tag(*self.tags.get(index)?),
         })
     }
 }

@@ -183,6 +183,11 @@ impl Sections {
                     });
                 }
             }
+            Payload::TagSection(reader) => {
+                for tag in reader {
+                    info.tags.push(tag?.func_type_idx);
+                }
+            }
             Payload::ExportSection(reader) => {
                 for export in reader {
                     info.exports.push(export_of(&export?)?);
@@ -382,7 +387,12 @@ fn add_import(info: &mut ModuleInfo, import: &wasmparser::Import<'_>) -> Result<
             info.n_imported_globals += 1;
             ImportType::Global(ty)
         }
-        TypeRef::Tag(_) | TypeRef::FuncExact(_) => return unsupported("import is not supported"),
+        TypeRef::Tag(ty) => {
+            info.tags.push(ty.func_type_idx);
+            info.n_imported_tags += 1;
+            ImportType::Tag(ty.func_type_idx)
+        }
+        TypeRef::FuncExact(_) => return unsupported("import is not supported"),
     };
     info.imports.push(Import {
         module: import.module.into(),
@@ -398,7 +408,8 @@ fn export_of(export: &wasmparser::Export<'_>) -> Result<Export> {
         ExternalKind::Table => ExportKind::Table,
         ExternalKind::Memory => ExportKind::Memory,
         ExternalKind::Global => ExportKind::Global,
-        ExternalKind::Tag | ExternalKind::FuncExact => {
+        ExternalKind::Tag => ExportKind::Tag,
+        ExternalKind::FuncExact => {
             return unsupported("export is not supported");
         }
     };

@@ -82,6 +82,8 @@ pub enum ImportType {
     Memory(MemoryType),
     /// A global.
     Global(GlobalType),
+    /// A tag of exceptions, by index of its type.
+    Tag(u32),
 }
 
 /// One import.
@@ -117,6 +119,8 @@ pub enum ExportKind {
     Memory,
     /// Globals.
     Global,
+    /// Tags.
+    Tag,
 }
 
 /// An operator of a constant expression. They form a postfix program that leaves one value.

@@ -170,6 +170,10 @@ fn identities(contents: &Contents, ids: &[u32]) -> Result<VmState> {
             *ty = *id.ok_or_else(|| anyhow!("inconsistent snapshot: type of a host function"))?;
         }
     }
+    for ty in &mut vm.tags {
+        let id = ids.get(*ty as usize);
+        *ty = *id.ok_or_else(|| anyhow!("inconsistent snapshot: type of a tag"))?;
+    }
     Ok(vm)
 }
 

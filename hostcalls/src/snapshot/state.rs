@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use sheave_interp::{
     FrameInfo, FuncAddr, FuncState, GlobalAddr, InstAddr, InstanceState, MemAddr, MemorySpec,
-    PauseReason, PausedState, TableAddr, TableState, VmState,
+    PauseReason, PausedState, TableAddr, TableState, TagAddr, VmState,
 };
 use sheave_loader::{
     ArrayType, CompositeType, FieldType, FuncType, GlobalType, HeapType, MemoryType, RefType,
@@ -79,6 +79,7 @@ fn write_vm(w: &mut Writer, vm: &VmState) {
     w.list(&vm.memories, |w, m| w.u64(m.bytes));
     w.list(&vm.tables, |w, t| w.list(&t.entries, |w, e| w.u32(*e)));
     w.list(&vm.globals, |w, bits| w.u128(*bits));
+    w.list(&vm.tags, |w, ty| w.u32(*ty));
     w.list(&vm.funcs, |w, f| match *f {
         FuncState::Host { ty, slots } => {
             w.u8(0);
@@ -96,6 +97,7 @@ fn write_vm(w: &mut Writer, vm: &VmState) {
         w.list(&i.tables, |w, a| w.u32(a.0));
         w.list(&i.memories, |w, a| w.u32(a.0));
         w.list(&i.globals, |w, a| w.u32(a.0));
+        w.list(&i.tags, |w, a| w.u32(a.0));
         w.list(&i.elems, |w, refs| w.list(refs, |w, r| w.u32(*r)));
         w.list(&i.data_dropped, |w, dropped| w.bool(*dropped));
     });
@@ -204,6 +206,7 @@ fn read_vm(r: &mut Reader<'_>, memories: &[MemoryType], tables: &[TableType]) ->
         memories,
         tables,
         globals: r.list(Reader::u128)?,
+        tags: r.list(Reader::u32)?,
         funcs: r.list(|r| {
             Ok(match r.u8()? {
                 0 => FuncState::Host {
@@ -223,6 +226,7 @@ fn read_vm(r: &mut Reader<'_>, memories: &[MemoryType], tables: &[TableType]) ->
                 tables: r.list(|r| r.u32().map(TableAddr))?,
                 memories: r.list(|r| r.u32().map(MemAddr))?,
                 globals: r.list(|r| r.u32().map(GlobalAddr))?,
+                tags: r.list(|r| r.u32().map(TagAddr))?,
                 elems: r.list(|r| r.list(Reader::u32))?,
                 data_dropped: r.list(Reader::bool)?,
             })

@@ -51,6 +51,9 @@ impl StoreOpaque {
                 *ty = types.number(*ty)?;
             }
         }
+        for ty in &mut vm.tags {
+            *ty = types.number(*ty)?;
+        }
         let tables = self.table_types.iter().map(|ty| {
             let mut element = ty.0.element;
             if let Some(id) = element.heap_type.concrete() {

@@ -29,6 +29,14 @@ impl<'a> Instrs<'a> {
     pub fn new(code: &'a [u16]) -> Instrs<'a> {
         Instrs { code, pos: 0 }
     }
+
+    /// Starts at unit `pos` of `code`, where an op starts.
+    pub fn at(code: &'a [u16], pos: u32) -> Instrs<'a> {
+        Instrs {
+            code,
+            pos: pos as usize,
+        }
+    }
 }
 
 impl<'a> Iterator for Instrs<'a> {

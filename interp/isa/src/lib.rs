@@ -77,6 +77,8 @@ pub enum Role {
     Import,
     /// Type index (2 units).
     Type,
+    /// Tag index (2 units).
+    Tag,
     /// Table index (1 unit).
     Table,
     /// Memory index (1 unit).

@@ -23,6 +23,8 @@ pub trait ModuleShape {
     fn import(&self, i: u32) -> Option<FuncShape>;
     /// Shape of a function of type `i`.
     fn ty(&self, i: u32) -> Option<FuncShape>;
+    /// Shape of the type of the `i`-th tag; its parameters are the payload.
+    fn tag(&self, i: u32) -> Option<FuncShape>;
     /// Number of tables, memories, defined globals, imported globals, data segments, element segments.
     fn counts(&self) -> [u32; 6];
 }
@@ -45,7 +47,7 @@ pub enum VerifyErrorKind {
     SlotOutOfFrame,
     /// A branch that does not lead to a labelled op.
     BadTarget,
-    /// An index of a function, type, table, memory, global or segment that does not exist.
+    /// An index of a function, type, table, memory, global, tag or segment that does not exist.
     BadIndex,
     /// The code ends without leaving the function.
     FallsOffEnd,
@@ -69,7 +71,8 @@ impl core::fmt::Display for VerifyError {
 
 impl core::error::Error for VerifyError {}
 
-/// Checks the code of one function with a frame of `frame_slots`, called with `shape`.
+/// Checks the code of one function with a frame of `frame_slots`, called with `shape`. Gives where its exception
+/// handlers start, if it has any.
 ///
 /// # Errors
 /// The first op that is not safe to run.
@@ -78,7 +81,7 @@ pub fn verify(
     frame_slots: u32,
     shape: FuncShape,
     module: &impl ModuleShape,
-) -> Result<(), VerifyError> {
+) -> Result<Option<u32>, VerifyError> {
     let err = |pos, kind| Err(VerifyError { pos, kind });
     if frame_slots > 65_536 || shape.params.max(shape.results) > frame_slots {
         return err(0, VerifyErrorKind::FrameTooLarge);
@@ -86,6 +89,7 @@ pub fn verify(
     let mut labels = Labels::new(code.len());
     let mut ends = false;
     let mut table_left = 0_u32;
+    let mut handlers = None;
     for instr in Instrs::new(code) {
         let i = match instr {
             Ok(i) if i.op.shape().kind != Kind::Internal => i,
@@ -100,8 +104,11 @@ pub fn verify(
         }
         if matches!(i.op, Op::BrTable | Op::BrTableAdd) {
             table_left = (i.n().unwrap_or(0) as u32).saturating_add(1);
+        } else if i.op == Op::TryRange {
+            handlers = handlers.or(Some(i.pos));
         }
-        check_operands(&i, frame_slots, shape, module).or_else(|kind| err(i.pos, kind))?;
+        check_operands(&i, frame_slots, shape, module)
+            .map_err(|kind| VerifyError { pos: i.pos, kind })?;
         if i.label {
             labels.set(i.pos);
         }
@@ -121,7 +128,7 @@ pub fn verify(
             return err(i.pos, VerifyErrorKind::BadTarget);
         }
     }
-    Ok(())
+    Ok(handlers)
 }
 
 fn check_operands(
@@ -139,6 +146,7 @@ fn check_operands(
     };
     let mut base = None;
     let mut callee = None;
+    let mut payload = None;
     let operands = i.op.shape().operands();
     for o in operands {
         let raw = i.raw(o);
@@ -173,6 +181,7 @@ fn check_operands(
                 );
                 callee = calls.then_some(shape);
             }
+            Role::Tag => payload = Some(module.tag(raw as u32).ok_or(VerifyErrorKind::BadIndex)?),
             Role::Table => below(counts()[0])?,
             Role::Mem => below(counts()[1])?,
             Role::Global => {
@@ -196,6 +205,13 @@ fn check_operands(
                 return Err(VerifyErrorKind::SlotOutOfFrame);
             }
             None => {}
+        }
+    }
+    if matches!(i.op, Op::Throw | Op::Catch | Op::CatchAll) {
+        let reference = i.get("with_ref").unwrap_or(0);
+        let n = u64::from(payload.map_or(0, |p| p.params)) + reference;
+        if reference > 1 || i.get("n") != Some(n) {
+            return Err(VerifyErrorKind::SlotOutOfFrame);
         }
     }
     match i.op {

@@ -21,6 +21,9 @@ impl ModuleShape for Shape {
     fn ty(&self, i: u32) -> Option<FuncShape> {
         (i < 8).then_some(ONE)
     }
+    fn tag(&self, i: u32) -> Option<FuncShape> {
+        (i < 8).then_some(ONE)
+    }
     fn counts(&self) -> [u32; 6] {
         [8; 6]
     }
@@ -80,7 +83,7 @@ fn the_verifier_refuses_what_is_not_safe_to_run() {
         f(&mut a);
         verify(&a.code, 4, ONE, &Shape).map_err(|e| e.kind)
     };
-    assert_eq!(check(&|a| _ = a.ret_1(3)), Ok(()));
+    assert_eq!(check(&|a| _ = a.ret_1(3)), Ok(None));
     assert_eq!(
         check(&|a| _ = a.ret_1(4)),
         Err(VerifyErrorKind::SlotOutOfFrame)
@@ -100,7 +103,7 @@ fn the_verifier_refuses_what_is_not_safe_to_run() {
             let at = a.br(0);
             a.mark_label(at);
         }),
-        Ok(())
+        Ok(None)
     );
     assert_eq!(check(&|a| _ = a.br(1)), Err(VerifyErrorKind::BadTarget));
     assert_eq!(

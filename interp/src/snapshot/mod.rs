@@ -15,7 +15,7 @@ use core::fmt;
 
 use crate::memories::MemorySpec;
 use crate::module::{CodeModule, FrameInfo, SourceError};
-use crate::store::{FuncAddr, GlobalAddr, InstAddr, MemAddr, StoreError, TableAddr};
+use crate::store::{FuncAddr, GlobalAddr, InstAddr, MemAddr, StoreError, TableAddr, TagAddr};
 use crate::trap::Trap;
 use crate::vm::HostEntry;
 
@@ -30,6 +30,8 @@ pub struct VmState {
     pub tables: Vec<TableState>,
     /// By GlobalAddr: the bits of its value.
     pub globals: Vec<u128>,
+    /// By TagAddr: engine-wide identity of its type.
+    pub tags: Vec<u32>,
     /// By FuncAddr.
     pub funcs: Vec<FuncState>,
     /// By InstAddr.
@@ -79,6 +81,8 @@ pub struct InstanceState {
     pub memories: Vec<MemAddr>,
     /// All its globals.
     pub globals: Vec<GlobalAddr>,
+    /// All its tags.
+    pub tags: Vec<TagAddr>,
     /// The references of its element segments; nothing of those that were dropped.
     pub elems: Vec<Vec<u32>>,
     /// Which of its data segments were dropped.

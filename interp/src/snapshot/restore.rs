@@ -49,6 +49,9 @@ impl Vm {
                 *to = from.to_le();
             }
         }
+        for ty in &state.tags {
+            self.new_tag(*ty)?;
+        }
         for (instance, module) in state.instances.iter().zip(modules) {
             self.restore_instance(state, instance, module)?;
         }
@@ -83,6 +86,7 @@ impl Vm {
                 instance.globals.len(),
                 desc.imported_globals.saturating_add(desc.own_globals),
             )
+            && instance.tags.len() == desc.tags.len()
             && fits(instance.elems.len(), desc.elems)
             && fits(instance.data_dropped.len(), desc.data)
             && addresses(
@@ -100,7 +104,11 @@ impl Vm {
             && addresses(
                 instance.globals.iter().map(|a| a.0).collect(),
                 state.globals.len(),
-            );
+            )
+            && (instance.tags.iter().zip(&desc.tags)).all(|(tag, ty)| {
+                let want = desc.types.get(*ty as usize).map(|t| t.1);
+                want.is_some() && self.tag_type(*tag) == want
+            });
         if !ok {
             return inconsistent("an instance has not what its module has");
         }
@@ -114,6 +122,7 @@ impl Vm {
             tables: instance.tables.clone(),
             memories: instance.memories.clone(),
             globals: instance.globals.clone(),
+            tags: instance.tags.clone(),
             imported_globals: Vec::new(),
             globals_off: 0,
             elems: vec![(0, 0); desc.elems as usize],

@@ -36,6 +36,7 @@ impl Vm {
             memories,
             tables,
             globals: self.global_values(&instances),
+            tags: self.tags.iter().map(|tag| tag.ty).collect(),
             funcs: funcs.collect(),
             instances,
             paused: paused.map(|p| self.paused_state(p)),
@@ -69,6 +70,7 @@ impl Vm {
             tables: i.tables.clone(),
             memories: i.memories.clone(),
             globals: i.globals.clone(),
+            tags: i.tags.clone(),
             elems,
             data_dropped: i.data_dropped.clone(),
         }

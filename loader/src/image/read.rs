@@ -317,6 +317,7 @@ fn is_consistent(info: &ModuleInfo) -> bool {
             .iter()
             .all(|segment| ty(ValType::Ref(segment.ty)))
         && info.funcs.iter().all(|ty| info.type_as_func(*ty).is_some())
+        && info.tags.iter().all(|ty| info.type_as_func(*ty).is_some())
         && info.start.is_none_or(func)
         && info.exports.iter().all(|export| {
             let len = match export.kind {
@@ -324,6 +325,7 @@ fn is_consistent(info: &ModuleInfo) -> bool {
                 ExportKind::Table => info.tables.len(),
                 ExportKind::Memory => info.memories.len(),
                 ExportKind::Global => info.globals.len(),
+                ExportKind::Tag => info.tags.len(),
             };
             (export.index as usize) < len
         })

@@ -5,6 +5,7 @@
 
 use super::control::FrameKind;
 use super::emit::{MARK, RECORD, Taken, hi, lo};
+use super::exceptions::CLAUSE;
 use super::ops::Popped;
 use super::stack::{Entry, Kind};
 use super::{NONE, Translator};
@@ -33,6 +34,10 @@ impl Translator<'_> {
         }
         let here = self.asm.pos();
         while branch != NONE {
+            if branch & CLAUSE != 0 {
+                branch = self.handlers.place(branch, here);
+                continue;
+            }
             let label = branch + self.len_at(branch) - 2;
             let next = self.u32_at(label);
             self.asm.patch_u32(label, here.wrapping_sub(branch));

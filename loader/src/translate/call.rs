@@ -17,6 +17,7 @@ impl Translator<'_> {
         };
         let pos = self.put(&mut [op as u16, lo(i), hi(i), base]);
         self.safepoint(pos);
+        self.can_throw(pos);
         self.push_type_results(ty);
     }
 
@@ -36,6 +37,7 @@ impl Translator<'_> {
         let op = Op::CallIndirect as u16;
         let pos = self.put(&mut [op, index, lo(ty), hi(ty), table, base]);
         self.safepoint(pos);
+        self.can_throw(pos);
         self.push_type_results(ty);
     }
 

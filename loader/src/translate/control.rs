@@ -11,6 +11,7 @@ pub(super) enum FrameKind {
     Loop,
     If,
     Else,
+    Try,
 }
 
 /// The values a block takes or gives. Everywhere else these are counted in slots.
@@ -74,7 +75,7 @@ impl Frame {
 }
 
 impl Translator<'_> {
-    fn open(&mut self, kind: FrameKind, ty: BlockType) {
+    pub(super) fn open(&mut self, kind: FrameKind, ty: BlockType) {
         let (signature, n_params, n_results) = match ty {
             BlockType::Empty => (Signature::Empty, 0, 0),
             BlockType::Type(ty) => {
@@ -188,18 +189,24 @@ impl Translator<'_> {
         let Some(frame) = self.frames.pop() else {
             return;
         };
+        if frame.kind == FrameKind::Try {
+            self.end_try();
+        }
         match frame.kind {
             FrameKind::Function => {
                 if self.reachable {
                     self.put_return(true);
-                    self.begin_fuel_block();
                 }
+                if frame.to_end != NONE {
+                    self.return_caught(&frame);
+                }
+                self.begin_fuel_block();
                 self.reachable = false;
             }
             // Only the way through it leads on: nothing is merged.
             FrameKind::Loop => {}
-            FrameKind::Block if frame.to_end == NONE => {}
-            FrameKind::Block | FrameKind::If | FrameKind::Else => {
+            FrameKind::Block | FrameKind::Try if frame.to_end == NONE => {}
+            FrameKind::Block | FrameKind::Try | FrameKind::If | FrameKind::Else => {
                 if frame.kind == FrameKind::Else && frame.to_end == NONE && !self.reachable {
                     return;
                 }
@@ -226,7 +233,7 @@ impl Translator<'_> {
         }
     }
 
-    fn push_results(&mut self, signature: Signature) {
+    pub(super) fn push_results(&mut self, signature: Signature) {
         match signature {
             Signature::Empty => {}
             Signature::Result(ty) => self.push_value(ty),

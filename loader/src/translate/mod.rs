@@ -26,6 +26,7 @@ mod control;
 pub(crate) mod decode;
 mod driver;
 mod emit;
+mod exceptions;
 mod fuse;
 mod gc;
 mod maps;
@@ -45,6 +46,7 @@ use crate::info::ModuleInfo;
 use crate::options::Options;
 use crate::types::ValType;
 use control::Frame;
+use exceptions::Handlers;
 use sheave_isa::{Asm, Op};
 use stack::Entry;
 
@@ -160,6 +162,8 @@ pub(crate) struct Translator<'m> {
     /// The frame of the loop that was opened last.
     last_loop: usize,
     failed: Option<LoadErrorKind>,
+    /// What catches exceptions.
+    handlers: Handlers,
 
     /// Positions and the offsets of the operators they come from, if `RECORD` is pending.
     marks: Vec<(u32, u32)>,
@@ -220,6 +224,7 @@ impl<'m> Translator<'m> {
             plain_branch: NONE,
             last_loop: 0,
             failed: None,
+            handlers: Handlers::default(),
             marks: Vec::new(),
             offset: 0,
             maps: maps::Recorder::default(),
@@ -277,6 +282,7 @@ impl<'m> Translator<'m> {
         self.plain_branch = NONE;
         self.last_loop = 0;
         self.failed = None;
+        self.handlers.clear();
         self.frames.clear();
         self.clear_locals();
 
@@ -367,6 +373,7 @@ impl<'m> Translator<'m> {
             *pos -= start as u32;
         }
         let maps = self.maps.finish(start as u32, self.zero);
+        self.put_handlers(start as u32);
         Ok(Translated {
             code: &self.asm.code[start..],
             frame_slots: slots,

@@ -56,6 +56,7 @@ impl Translator<'_> {
         let base = self.arguments(ty);
         let pos = self.put(&mut [Op::CallRef as u16, f, lo(ty), hi(ty), base]);
         self.safepoint(pos);
+        self.can_throw(pos);
         self.push_type_results(ty);
     }
 

@@ -22,6 +22,9 @@ impl ModuleShape for Shape<'_> {
     fn ty(&self, i: u32) -> Option<FuncShape> {
         self.0.shapes.get(i as usize).copied()
     }
+    fn tag(&self, i: u32) -> Option<FuncShape> {
+        self.ty(*self.0.tags.get(i as usize)?)
+    }
     fn counts(&self) -> [u32; 6] {
         let info = self.0;
         [

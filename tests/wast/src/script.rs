@@ -2,7 +2,7 @@
 
 use crate::{Failure, Options, Report, spectest, value};
 use core::cell::OnceCell;
-use sheave::{Engine, Error, Extern, Instance, Linker, Module, Store, Trap, Val};
+use sheave::{Engine, Error, Extern, Instance, Linker, Module, Store, ThrownException, Trap, Val};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use wast::{QuoteWat, Wast, WastDirective, WastExecute, WastInvoke, WastRet, Wat, token::Id};
@@ -143,8 +143,9 @@ impl Runner {
             WastDirective::AssertUnlinkable {
                 module, message, ..
             } => self.expect_unlinkable(module, message),
-            WastDirective::AssertException { .. } => {
-                Err("assert_exception is not supported".into())
+            WastDirective::AssertException { exec, .. } => {
+                let ran = self.execute(exec)?;
+                expect_exception(ran)
             }
             WastDirective::AssertSuspension { .. } => {
                 Err("assert_suspension is not supported".into())
@@ -312,6 +313,14 @@ impl Runner {
     }
 }
 
+fn expect_exception(ran: Ran) -> Outcome {
+    match ran {
+        Ok(_) => Err("returned, expected an exception".into()),
+        Err(error) if error.downcast_ref::<ThrownException>().is_some() => Ok(()),
+        Err(error) => Err(format!("expected an exception, got {:?}", describe(&error))),
+    }
+}
+
 fn expect_trap(ran: Ran, message: &str) -> Outcome {
     let error = match ran {
         Ok(_) => return Err(format!("returned, expected the trap {message:?}")),
@@ -344,6 +353,7 @@ fn spec_texts(trap: Trap) -> &'static [&'static str] {
         Trap::NullReference => &[
             "null reference",
             "null function reference",
+            "null exception reference",
             "null structure reference",
             "null array reference",
             "null i31 reference",
