@@ -7,12 +7,45 @@ use core::fmt::Write as _;
 
 use sheave_interp::TagAddr;
 
-use crate::Error;
-use crate::store::StoreOpaque;
+use crate::gc::{ExnRef, GcRefImpl, Rooted};
+use crate::store::{Caller, Store, StoreContextMut, StoreOpaque};
 use crate::types::ValType;
+use crate::{Error, Result};
 
 /// The error of a call that ended with an exception, and the one a host function returns to throw one. The exception is
 /// the store's pending one.
+///
+/// ```
+/// use sheave_hostcalls::{
+///     Caller, Engine, ExnRef, ExnRefPre, ExnType, Func, Instance, Module, Result, Store, Tag, TagType, ThrownException, Val,
+/// };
+/// let engine = Engine::default();
+/// let wat = r#"(module
+///     (tag $t (import "" "t") (param i32)) (import "" "f" (func $f))
+///     (func (export "caught") (result i32) (block $h (result i32) (try_table (catch $t $h) (call $f)) (unreachable)))
+///     (func (export "uncaught") (throw $t (i32.const 7))))"#;
+/// let module = Module::new(&engine, wat)?;
+/// let mut store = Store::new(&engine, ());
+/// let ty = module.imports().next().unwrap().ty().unwrap_tag().clone();
+/// let tag = Tag::new(&mut store, &ty)?;
+/// // The host throws, and wasm catches.
+/// let f = Func::wrap(&mut store, move |mut caller: Caller<'_, ()>| -> Result<()> {
+///     let ty = ExnType::from_tag_type(&tag.ty(&caller))?;
+///     let pre = ExnRefPre::new(&mut caller, ty);
+///     let exn = ExnRef::new(&mut caller, &pre, &tag, &[Val::I32(5)])?;
+///     caller.throw(exn)
+/// });
+/// let instance = Instance::new(&mut store, &module, &[tag.into(), f.into()])?;
+/// let caught = instance.get_typed_func::<(), i32>(&mut store, "caught")?;
+/// assert_eq!(caught.call(&mut store, ())?, 5);
+/// // Wasm throws, and the host catches.
+/// let uncaught = instance.get_typed_func::<(), ()>(&mut store, "uncaught")?;
+/// let error = uncaught.call(&mut store, ()).unwrap_err();
+/// assert!(error.is::<ThrownException>());
+/// let exn = store.take_pending_exception().unwrap();
+/// assert_eq!(exn.field(&mut store, 0)?.unwrap_i32(), 7);
+/// # Ok::<(), sheave_hostcalls::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ThrownException;
 
@@ -30,7 +63,7 @@ pub(crate) type Thrown = Option<(u64, Error)>;
 impl StoreOpaque {
     /// Whether a host function that returns `error` throws the pending exception. The error is kept: it has the frames
     /// that the exception has left behind.
-    pub(crate) fn throws(&mut self, error: Error) -> Result<(), Error> {
+    pub(crate) fn throws(&mut self, error: Error) -> Result<()> {
         if self.vm.pending_exception().is_none()
             || error.downcast_ref::<ThrownException>().is_none()
         {
@@ -79,6 +112,57 @@ impl StoreOpaque {
             };
         }
         text
+    }
+}
+
+macro_rules! throwing {
+    ($($ty:ty, $store:ident => $opaque:expr;)*) => { $(
+        impl<T: 'static> $ty {
+            /// Makes `exception` the pending one and gives the error that a host function returns to throw it.
+            ///
+            /// # Errors
+            /// Always: [`ThrownException`], or that the scope of `exception` has ended.
+            ///
+            /// # Panics
+            /// If the exception is of another store.
+            pub fn throw<R>(&mut self, exception: Rooted<ExnRef>) -> Result<R> {
+                let $store = self;
+                let opaque: &mut StoreOpaque = $opaque;
+                let reference = opaque.reference(exception.root())?;
+                opaque.vm.set_pending_exception(reference);
+                Err(ThrownException.into())
+            }
+
+            /// Takes the exception with which a call ended. Who takes it has caught it.
+            pub fn take_pending_exception(&mut self) -> Option<Rooted<ExnRef>> {
+                let $store = self;
+                let opaque: &mut StoreOpaque = $opaque;
+                match opaque.vm.take_pending_exception() {
+                    0 => None,
+                    exn => Some(opaque.root(exn)),
+                }
+            }
+        }
+    )* };
+}
+
+throwing! {
+    Store<T>, store => &mut store.0.opaque;
+    StoreContextMut<'_, T>, store => &mut store.0.opaque;
+    Caller<'_, T>, store => &mut store.store.0.opaque;
+}
+
+impl<T: 'static> Store<T> {
+    /// Whether a call ended with an exception that nobody has taken yet.
+    pub fn has_pending_exception(&self) -> bool {
+        self.0.opaque.vm.pending_exception().is_some()
+    }
+}
+
+impl<T: 'static> StoreContextMut<'_, T> {
+    /// Whether a call ended with an exception that nobody has taken yet.
+    pub fn has_pending_exception(&self) -> bool {
+        self.0.opaque.vm.pending_exception().is_some()
     }
 }
 

@@ -52,7 +52,7 @@ pub use exceptions::ThrownException;
 pub use externs::{Export, Extern};
 pub use func::Func;
 pub use gc::{
-    AnyRef, ArrayRef, ArrayRefPre, EqRef, ExnRef, ExternRef, GcHeapOutOfMemory, GcRef, I31,
+    AnyRef, ArrayRef, ArrayRefPre, EqRef, ExnRef, ExnRefPre, ExternRef, GcHeapOutOfMemory, GcRef, I31,
     OwnedRooted, RootScope, Rooted, RootedGcRef, StructRef, StructRefPre,
 };
 pub use global::Global;
@@ -73,7 +73,7 @@ pub use table::Table;
 pub use tag::Tag;
 pub use typed::{TypedFunc, WasmParams, WasmResults, WasmTy};
 pub use types::{
-    ArrayType, ContType, ExportType, ExternType, FieldType, Finality, FuncType, GlobalType,
+    ArrayType, ContType, ExnType, ExportType, ExternType, FieldType, Finality, FuncType, GlobalType,
     HeapType, ImportType, MemoryType, MemoryTypeBuilder, Mutability, RefType, StorageType,
     StructType, TableType, TagType, ValType,
 };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sheave_loader as loader;
 use sheave_types::TypeDef;
 
+use crate::Result;
 pub use crate::composite::{
     ArrayType, ContType, FieldType, Finality, FuncType, StorageType, StructType,
 };
@@ -160,6 +161,56 @@ impl TagType {
     pub fn ty(&self) -> &FuncType {
         &self.0
     }
+}
+
+/// The type of an exception: what its tag's type says of the values that it carries.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct ExnType(TagType);
+
+impl ExnType {
+    /// The type of exceptions with these values.
+    ///
+    /// # Errors
+    /// None; here for the likeness to Wasmtime.
+    ///
+    /// # Panics
+    /// As [`FuncType::new`].
+    pub fn new(engine: &Engine, fields: impl IntoIterator<Item = ValType>) -> Result<ExnType> {
+        ExnType::from_tag_type(&TagType(FuncType::new(engine, fields, [])))
+    }
+
+    /// The type of exceptions with tags of that type.
+    ///
+    /// # Errors
+    /// If the tag's type has results.
+    pub fn from_tag_type(tag: &TagType) -> Result<ExnType> {
+        anyhow::ensure!(tag.0.results().len() == 0, "a tag's type has no results");
+        Ok(ExnType(tag.clone()))
+    }
+
+    /// The type of its tag.
+    pub fn tag_type(&self) -> TagType {
+        self.0.clone()
+    }
+
+    /// The type of one of the values.
+    pub fn field(&self, i: usize) -> Option<FieldType> {
+        self.0.0.param(i).map(constant)
+    }
+
+    /// The types of the values.
+    pub fn fields(&self) -> impl ExactSizeIterator<Item = FieldType> + '_ {
+        self.0.0.params().map(constant)
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        self.0.0.engine()
+    }
+}
+
+fn constant(ty: ValType) -> FieldType {
+    FieldType::new(Mutability::Const, StorageType::ValType(ty))
 }
 
 /// The type of something imported or exported. Spec: syntax-externtype.

@@ -15,7 +15,7 @@ mod structref;
 pub use anyref::{AnyRef, EqRef};
 pub use arrayref::{ArrayRef, ArrayRefPre};
 pub use error::GcHeapOutOfMemory;
-pub use exnref::ExnRef;
+pub use exnref::{ExnRef, ExnRefPre};
 pub use externref::ExternRef;
 pub use i31::I31;
 pub use rooting::{GcRef, OwnedRooted, RootScope, Rooted, RootedGcRef};
