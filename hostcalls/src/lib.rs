@@ -52,8 +52,8 @@ pub use exceptions::ThrownException;
 pub use externs::{Export, Extern};
 pub use func::Func;
 pub use gc::{
-    AnyRef, ArrayRef, ArrayRefPre, EqRef, ExnRef, ExnRefPre, ExternRef, GcHeapOutOfMemory, GcRef, I31,
-    OwnedRooted, RootScope, Rooted, RootedGcRef, StructRef, StructRefPre,
+    AnyRef, ArrayRef, ArrayRefPre, EqRef, ExnRef, ExnRefPre, ExternRef, GcHeapOutOfMemory, GcRef,
+    I31, OwnedRooted, RootScope, Rooted, RootedGcRef, StructRef, StructRefPre,
 };
 pub use global::Global;
 pub use instance::Instance;
@@ -73,9 +73,9 @@ pub use table::Table;
 pub use tag::Tag;
 pub use typed::{TypedFunc, WasmParams, WasmResults, WasmTy};
 pub use types::{
-    ArrayType, ContType, ExnType, ExportType, ExternType, FieldType, Finality, FuncType, GlobalType,
-    HeapType, ImportType, MemoryType, MemoryTypeBuilder, Mutability, RefType, StorageType,
-    StructType, TableType, TagType, ValType,
+    ArrayType, ContType, ExnType, ExportType, ExternType, FieldType, Finality, FuncType,
+    GlobalType, HeapType, ImportType, MemoryType, MemoryTypeBuilder, Mutability, RefType,
+    StorageType, StructType, TableType, TagType, ValType,
 };
 pub use values::{Ref, Val};
 pub use vector::V128;

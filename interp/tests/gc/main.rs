@@ -144,6 +144,7 @@ impl Rig {
             tables: vec![table],
             memories: vec![],
             imported_globals: vec![],
+            imported_tags: vec![],
         };
         let inst = vm.new_instance(init).unwrap();
         let global = vm.instance_global(inst, 0).unwrap();
