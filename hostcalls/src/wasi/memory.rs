@@ -121,12 +121,14 @@ impl<'a> GuestMemory<'a> {
         self.range(ptr, len).map(drop)
     }
 
-    /// The array of `count` iovecs at `iovs`, checked to lie in the memory.
+    /// The array of `count` iovecs at `iovs`, checked to lie in the memory, as
+    /// is `out`, where the number of bytes moved will go.
     /// The buffers that they name are checked when taken.
-    pub(super) fn iovecs(&self, iovs: u32, count: u32) -> Result<Iovecs, Errno> {
+    pub(super) fn iovecs(&self, iovs: u32, count: u32, out: u32) -> Result<Iovecs, Errno> {
         let len = u64::from(count) * IOVEC_BYTES;
         let len = u32::try_from(len).map_err(|_| Errno::FAULT)?;
         self.range(iovs, len)?;
+        self.check(out, 4)?;
         Ok(Iovecs {
             next: iovs,
             left: count,

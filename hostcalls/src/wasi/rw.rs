@@ -80,8 +80,7 @@ pub fn fd_read(
     let flags = d.flags;
     let n = if let Kind::Input(_) = d.kind {
         d.require(Rights::FD_READ)?;
-        let iovecs = mem.iovecs(iovs, iovs_len)?;
-        mem.check(out, 4)?;
+        let iovecs = mem.iovecs(iovs, iovs_len, out)?;
         let Kind::Input(input) = &mut d.kind else {
             return Err(Errno::BADF);
         };
@@ -91,8 +90,7 @@ pub fn fd_read(
         })?
     } else {
         let f = d.file(Rights::FD_READ)?;
-        let iovecs = mem.iovecs(iovs, iovs_len)?;
-        mem.check(out, 4)?;
+        let iovecs = mem.iovecs(iovs, iovs_len, out)?;
         let once = f.filetype != Filetype::RegularFile;
         mem.scatter(iovecs, once, |buf, _| retry(|| (&f.file).read(buf)))?
     };
@@ -112,16 +110,14 @@ pub fn fd_write(
     let append = d.flags.contains(FdFlags::APPEND);
     let n = if let Kind::Output(_) = d.kind {
         d.require(Rights::FD_WRITE)?;
-        let iovecs = mem.iovecs(iovs, iovs_len)?;
-        mem.check(out, 4)?;
+        let iovecs = mem.iovecs(iovs, iovs_len, out)?;
         let Kind::Output(output) = &mut d.kind else {
             return Err(Errno::BADF);
         };
         mem.gather(iovecs, |bufs, _| retry(|| output.write(bufs)))?
     } else {
         let f = d.file(Rights::FD_WRITE)?;
-        let iovecs = mem.iovecs(iovs, iovs_len)?;
-        mem.check(out, 4)?;
+        let iovecs = mem.iovecs(iovs, iovs_len, out)?;
         if append && cfg!(not(unix)) {
             io::Seek::seek(&mut &f.file, io::SeekFrom::End(0))?;
         }
@@ -139,6 +135,11 @@ fn positioned(cx: &mut WasiCtx, fd: u32, rights: Rights) -> Result<&mut OpenFile
     d.file(rights)
 }
 
+/// An offset `done` bytes further on.
+fn beyond(offset: u64, done: u64) -> Result<u64> {
+    offset.checked_add(done).ok_or(Errno::INVAL)
+}
+
 /// Reads from an offset and leaves the descriptor where it is.
 pub fn fd_pread(
     cx: &mut WasiCtx,
@@ -150,11 +151,10 @@ pub fn fd_pread(
     out: u32,
 ) -> Result {
     let f = positioned(cx, fd, Rights::FD_READ | Rights::FD_SEEK)?;
-    let iovecs = mem.iovecs(iovs, iovs_len)?;
-    mem.check(out, 4)?;
+    let iovecs = mem.iovecs(iovs, iovs_len, out)?;
     let once = f.filetype != Filetype::RegularFile;
     let n = mem.scatter(iovecs, once, |buf, done| {
-        let at = offset.checked_add(done.into()).ok_or(Errno::INVAL)?;
+        let at = beyond(offset, done.into())?;
         retry(|| sys::read_at(&f.file, buf, at))
     })?;
     mem.write_u32(out, n)
@@ -171,11 +171,9 @@ pub fn fd_pwrite(
     out: u32,
 ) -> Result {
     let f = positioned(cx, fd, Rights::FD_WRITE | Rights::FD_SEEK)?;
-    let iovecs = mem.iovecs(iovs, iovs_len)?;
-    mem.check(out, 4)?;
+    let iovecs = mem.iovecs(iovs, iovs_len, out)?;
     let n = mem.gather(iovecs, |bufs, done| {
-        let at = offset.checked_add(done.into()).ok_or(Errno::INVAL)?;
-        write_all_at(&f.file, bufs, at)
+        write_all_at(&f.file, bufs, beyond(offset, done.into())?)
     })?;
     mem.write_u32(out, n)
 }
@@ -184,7 +182,7 @@ pub fn fd_pwrite(
 fn write_all_at(file: &std::fs::File, bufs: &[IoSlice<'_>], at: u64) -> Result<usize> {
     let mut done = 0;
     for buf in bufs {
-        let at = at.checked_add(done as u64).ok_or(Errno::INVAL)?;
+        let at = beyond(at, done as u64)?;
         match retry(|| sys::write_at(file, buf, at)) {
             Ok(n) => {
                 done += n;
