@@ -161,6 +161,7 @@ fn a_host_error_names_the_calling_op_after_inner_calls() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "runs too long")]
 fn an_overflow_at_entry_and_a_host_function_have_no_invented_frames() {
     on_both_with(
         |config| {

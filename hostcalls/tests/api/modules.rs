@@ -133,6 +133,7 @@ fn module_with_data(more: &str) -> String {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "runs too long")]
 fn memories_of_an_image_are_those_of_its_module() {
     let drops =
         r#"(func (export "again") (memory.init 0 (i32.const 0) (i32.const 0) (i32.const 1)))"#;
@@ -188,6 +189,7 @@ fn memories_of_an_image_are_those_of_its_module() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "runs too long")]
 fn damage_to_the_memories_of_an_image_is_found() {
     let engine = Engine::default();
     let module = Module::new(&engine, module_with_data("")).unwrap();
