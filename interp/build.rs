@@ -274,7 +274,7 @@ fn words(f: For, op: &OpDef, effect: &str, cold: &mut String) -> String {
                 f.trap("Trap::MemoryOutOfBounds")
             ),
             "load64" => format!(
-                "match load64(m0, (*vm).mem0_len, {}, {}) {{ Some(v) => v, None => {} }}",
+                "match load64(vm, m0, {}, {}) {{ Some(v) => v, None => {} }}",
                 arg(0),
                 arg(1),
                 f.trap("Trap::MemoryOutOfBounds")
@@ -293,7 +293,7 @@ fn words(f: For, op: &OpDef, effect: &str, cold: &mut String) -> String {
                 f.trap("Trap::MemoryOutOfBounds")
             ),
             "store64" => format!(
-                "if !store64(m0, (*vm).mem0_len, {}, {}, {}) {{ {} }}",
+                "if !store64(vm, m0, {}, {}, {}) {{ {} }}",
                 arg(0),
                 arg(1),
                 arg(2),

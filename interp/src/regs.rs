@@ -195,47 +195,55 @@ pub(crate) unsafe fn store<T: LittleEndian>(m0: *mut u8, len: u64, ea: u64, v: T
     true
 }
 
-/// As `load`, at `addr + offset` with an address of 64 bits and an offset below 2^32.
+/// Whether the `size` bytes from `ea` up are all inside `len`.
+#[inline(always)]
+fn inside(len: u64, ea: u64, size: u64) -> bool {
+    ea < len && len - ea >= size
+}
+
+/// As `inside` of memory 0. Most accesses take one comparison.
+#[inline(always)]
+unsafe fn inside_mem0(vm: *mut Vm, ea: u64, size: u64) -> bool {
+    // SAFETY: I1, the vm is alive.
+    let (inner, len) = unsafe { ((*vm).mem0_inner, (*vm).mem0_len) };
+    (size <= 8 && ea < inner) || inside(len, ea, size)
+}
+
+/// As `load`, at `addr + offset` with an address of 64 bits.
 #[inline(always)]
 pub(crate) unsafe fn load64<T: LittleEndian>(
+    vm: *mut Vm,
     m0: *mut u8,
-    len: u64,
     addr: u64,
     offset: u64,
 ) -> Option<T> {
-    let end = addr.checked_add(offset + size_of::<T>() as u64)?;
-    if end > len {
-        return None;
+    let ea = addr.checked_add(offset)?;
+    // SAFETY: I4, memory 0 has `mem0_len` bytes from `m0` up.
+    unsafe {
+        inside_mem0(vm, ea, size_of::<T>() as u64)
+            .then(|| T::from_le(m0.add(ea as usize).cast::<T>().read_unaligned()))
     }
-    // SAFETY: I4, memory 0 has `len` bytes from `m0` up.
-    Some(T::from_le(unsafe {
-        m0.add((end - size_of::<T>() as u64) as usize)
-            .cast::<T>()
-            .read_unaligned()
-    }))
 }
 
-/// As `store`, at `addr + offset` with an address of 64 bits and an offset below 2^32.
+/// As `store`, at `addr + offset` with an address of 64 bits.
 #[inline(always)]
 #[must_use]
 pub(crate) unsafe fn store64<T: LittleEndian>(
+    vm: *mut Vm,
     m0: *mut u8,
-    len: u64,
     addr: u64,
     offset: u64,
     v: T,
 ) -> bool {
-    let Some(end) = addr.checked_add(offset + size_of::<T>() as u64) else {
+    let Some(ea) = addr.checked_add(offset) else {
         return false;
     };
-    if end > len {
-        return false;
-    }
-    // SAFETY: I4, memory 0 has `len` bytes from `m0` up.
+    // SAFETY: I4, memory 0 has `mem0_len` bytes from `m0` up.
     unsafe {
-        m0.add((end - size_of::<T>() as u64) as usize)
-            .cast::<T>()
-            .write_unaligned(v.to_le());
+        if !inside_mem0(vm, ea, size_of::<T>() as u64) {
+            return false;
+        }
+        m0.add(ea as usize).cast::<T>().write_unaligned(v.to_le());
     }
     true
 }
@@ -248,10 +256,12 @@ pub(crate) unsafe fn load_mem<T: LittleEndian>(
     addr: u64,
     offset: u64,
 ) -> Option<T> {
+    let ea = addr.checked_add(offset)?;
     // SAFETY: I1, the vm is alive; I4 for what it says of the memory.
     unsafe {
         let (ptr, len) = Vm::memory_view(vm, mem);
-        load64(ptr, len, addr, offset)
+        inside(len, ea, size_of::<T>() as u64)
+            .then(|| T::from_le(ptr.add(ea as usize).cast::<T>().read_unaligned()))
     }
 }
 
@@ -265,11 +275,18 @@ pub(crate) unsafe fn store_mem<T: LittleEndian>(
     offset: u64,
     v: T,
 ) -> bool {
+    let Some(ea) = addr.checked_add(offset) else {
+        return false;
+    };
     // SAFETY: as `load_mem`.
     unsafe {
         let (ptr, len) = Vm::memory_view(vm, mem);
-        store64(ptr, len, addr, offset, v)
+        if !inside(len, ea, size_of::<T>() as u64) {
+            return false;
+        }
+        ptr.add(ea as usize).cast::<T>().write_unaligned(v.to_le());
     }
+    true
 }
 
 /// Integers that lie in memory with their lowest byte first.

@@ -90,6 +90,8 @@ pub struct Vm {
     pub(crate) interrupt_ptr: *const AtomicU32,
     pub(crate) imported_globals: *const u32,
     pub(crate) arena_base: *mut u8,
+    /// From addresses below this, 8 bytes are inside memory 0.
+    pub(crate) mem0_inner: u64,
     /// The heap of objects: where it lies, its length, and the free bytes that the next objects get.
     pub(crate) gc_base: *mut u8,
     pub(crate) gc_len: u64,
@@ -180,6 +182,7 @@ impl Vm {
             interrupt_ptr: Arc::as_ptr(&interrupt),
             imported_globals: core::ptr::null(),
             arena_base: core::ptr::null_mut(),
+            mem0_inner: 0,
             gc_base: core::ptr::NonNull::dangling().as_ptr(),
             gc_len: 0,
             gc_bump: 0,
@@ -291,6 +294,7 @@ impl Vm {
         self.funcs_len = self.funcs.len();
         let Some(i) = self.instances.get(inst as usize) else {
             (self.mem0, self.mem0_len) = (core::ptr::NonNull::dangling().as_ptr(), 0);
+            self.mem0_inner = 0;
             self.table0_len = 0;
             return;
         };
@@ -306,6 +310,7 @@ impl Vm {
             }
             None => (core::ptr::NonNull::dangling().as_ptr(), 0),
         };
+        self.mem0_inner = self.mem0_len.saturating_sub(7);
         (self.table0, self.table0_len) = match i.tables.first() {
             Some(t) => {
                 let t = &self.tables[t.0 as usize];
