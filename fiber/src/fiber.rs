@@ -37,6 +37,28 @@ use crate::words::{NOTHING, Payload, Transfer, from_fiber, receive, send, to_fib
 /// assert!(sum.resume(1000).is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// It does not go to another thread, and does not borrow:
+/// ```compile_fail,E0277
+/// # use sheave_fiber::{Fiber, NativeStack, Suspender};
+/// # let stack = NativeStack::new(64 << 10).unwrap();
+/// let mut fiber = Fiber::new(stack, |_: &Suspender<(), ()>, ()| ()).unwrap();
+/// std::thread::spawn(move || fiber.resume(()));
+/// ```
+/// ```compile_fail,E0597
+/// # use sheave_fiber::{Fiber, NativeStack, Suspender};
+/// # let stack = NativeStack::new(64 << 10).unwrap();
+/// let text = String::new();
+/// let borrowed = &text;
+/// let fiber = Fiber::new(stack, move |_: &Suspender<(), ()>, ()| borrowed.len());
+/// ```
+/// Nor does the handle leave the closure:
+/// ```compile_fail,E0521
+/// # use sheave_fiber::{Fiber, NativeStack, Suspender};
+/// # let stack = NativeStack::new(64 << 10).unwrap();
+/// let kept: &'static std::cell::Cell<Option<&'static Suspender<(), ()>>> = Box::leak(Box::default());
+/// let fiber = Fiber::new(stack, move |handle: &Suspender<(), ()>, ()| kept.set(Some(handle)));
+/// ```
 pub struct Fiber<Resume, Yield, Return, S: StackMemory = NativeStack> {
     control: NonNull<Control>,
     is_finished: bool,

@@ -1,10 +1,18 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg_attr(
+    not(any(fiber_asm, fiber_threads)),
+    allow(dead_code, reason = "where there are no fibers, nothing runs")
+)]
 mod body;
 mod fiber;
 mod scoped;
 mod stack;
 mod suspend;
+#[cfg_attr(
+    not(any(fiber_asm, fiber_threads)),
+    allow(dead_code, reason = "where there are no fibers, nothing is sent")
+)]
 mod words;
 
 #[cfg(fiber_asm)]

@@ -173,9 +173,15 @@ mod imp {
     use std::mem::ManuallyDrop;
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+    /// What the other stack gets, and gives back in the same place.
+    struct Call<F, T> {
+        bounds: StackBounds,
+        value: Value<F, T>,
+    }
+
     /// What is called, then what comes of it.
-    union Call<F, T> {
-        function: ManuallyDrop<(F, StackBounds)>,
+    union Value<F, T> {
+        function: ManuallyDrop<F>,
         result: ManuallyDrop<std::thread::Result<T>>,
     }
 
@@ -185,13 +191,14 @@ mod imp {
         function: F,
     ) -> Result<T, FiberError> {
         let bounds = stack.bounds();
-        let function = ManuallyDrop::new((function, bounds));
-        let mut data = Call::<F, T> { function };
+        let function = ManuallyDrop::new(function);
+        let value = Value { function };
+        let mut data = Call::<F, T> { bounds, value };
         let place = (&raw mut data).cast::<()>();
         // SAFETY: F1: we have the stack mutably. `run` gets what it wants.
         unsafe { crate::backend::call(bounds, place, run::<F, T>) };
         // SAFETY: F4: `run` wrote the result.
-        match ManuallyDrop::into_inner(unsafe { data.result }) {
+        match ManuallyDrop::into_inner(unsafe { data.value.result }) {
             Ok(value) => Ok(value),
             Err(payload) => resume_unwind(payload),
         }
@@ -204,11 +211,13 @@ mod imp {
     unsafe extern "C" fn run<F: FnOnce(StackBounds) -> T, T>(data: *mut ()) {
         let data = data.cast::<Call<F, T>>();
         // SAFETY: F4, as above: taken once.
-        let (function, bounds) =
-            ManuallyDrop::into_inner(unsafe { (&raw mut (*data).function).read() });
+        let function = unsafe { (&raw mut (*data).value.function).read() };
+        let function = ManuallyDrop::into_inner(function);
+        // SAFETY: F4, as above.
+        let bounds = unsafe { (*data).bounds };
         let result = catch_unwind(AssertUnwindSafe(|| function(bounds)));
         // SAFETY: F4, as above.
-        unsafe { (&raw mut (*data).result).write(ManuallyDrop::new(result)) };
+        unsafe { (&raw mut (*data).value.result).write(ManuallyDrop::new(result)) };
     }
 }
 

@@ -4,6 +4,7 @@
 mod measure;
 mod native;
 mod pool;
+mod thread;
 #[cfg(all(unix, not(miri)))]
 mod valgrind;
 
@@ -74,6 +75,17 @@ impl StackBounds {
         let here = std::hint::black_box(&raw const here);
         self.contains(here)
             .then(|| here.addr() - self.lowest.as_ptr().addr())
+    }
+}
+
+impl StackBounds {
+    /// The stack that the system made for this thread, or `None` where it does not say. Asking may take long: keep it.
+    /// On a fiber, this is not the stack that one runs on.
+    #[must_use]
+    pub fn of_thread() -> Option<Self> {
+        let (lowest, len) = thread::bounds()?;
+        let lowest = NonNull::new(lowest)?;
+        (len >= MIN_STACK_SIZE).then_some(Self { lowest, len })
     }
 }
 

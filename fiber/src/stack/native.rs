@@ -125,7 +125,6 @@ mod os {
     pub(super) struct Mapping {
         pub(super) lowest: NonNull<u8>,
         pub(super) usable: usize,
-        valgrind_id: usize,
     }
 
     impl Mapping {
@@ -142,16 +141,12 @@ mod os {
             };
             // SAFETY: F1: within the mapping, which is that long.
             let lowest = unsafe { start.add(guard) };
-            let mut mapping = Self {
-                lowest,
-                usable,
-                valgrind_id: 0,
-            };
+            let mapping = Self { lowest, usable };
             // SAFETY: F1: the lowest part of our mapping, whole pages; when it fails, the mapping is dropped.
             if unsafe { libc::mprotect(start.as_ptr().cast(), guard, libc::PROT_NONE) } != 0 {
                 return Err(io::Error::last_os_error());
             }
-            mapping.valgrind_id = super::super::valgrind::register(lowest, usable);
+            super::super::valgrind::register(lowest, usable);
             Ok(mapping)
         }
 
@@ -166,9 +161,7 @@ mod os {
 
     impl Drop for Mapping {
         fn drop(&mut self) {
-            if self.valgrind_id != 0 {
-                super::super::valgrind::deregister(self.valgrind_id);
-            }
+            super::super::valgrind::deregister(self.lowest);
             let guard = guard_len();
             let start = self.lowest.as_ptr().wrapping_sub(guard);
             // SAFETY: F1: our mapping, which nobody uses any more.

@@ -6,6 +6,14 @@
 )]
 
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Whether valgrind ever answered.
+static IS_THERE: AtomicBool = AtomicBool::new(false);
+
+/// The lowest addresses of stacks, and the numbers that valgrind gave them.
+static STACKS: Mutex<Vec<(usize, usize)>> = Mutex::new(Vec::new());
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 fn request(code: usize, first: *const u8, second: *const u8) -> usize {
@@ -40,13 +48,27 @@ fn request(_code: usize, _first: *const u8, _second: *const u8) -> usize {
     0
 }
 
-/// A number for the stack, or 0 outside of valgrind.
-pub(super) fn register(lowest: NonNull<u8>, len: usize) -> usize {
-    let lowest = lowest.as_ptr();
-    request(0x1501, lowest, lowest.wrapping_add(len - 1))
+/// There is a new stack.
+pub(super) fn register(lowest: NonNull<u8>, len: usize) {
+    let first = lowest.as_ptr();
+    let id = request(0x1501, first, first.wrapping_add(len - 1));
+    if id != 0 {
+        let mut stacks = STACKS.lock().unwrap_or_else(PoisonError::into_inner);
+        stacks.push((first.addr(), id));
+        IS_THERE.store(true, Ordering::Relaxed);
+    }
 }
 
-/// The stack that got this number is gone.
-pub(super) fn deregister(id: usize) {
-    request(0x1502, std::ptr::without_provenance(id), std::ptr::null());
+/// The stack is gone.
+pub(super) fn deregister(lowest: NonNull<u8>) {
+    if IS_THERE.load(Ordering::Relaxed) {
+        let mut stacks = STACKS.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = stacks
+            .iter()
+            .position(|(first, _)| *first == lowest.as_ptr().addr());
+        if let Some(index) = found {
+            let (_, id) = stacks.swap_remove(index);
+            request(0x1502, std::ptr::without_provenance(id), std::ptr::null());
+        }
+    }
 }

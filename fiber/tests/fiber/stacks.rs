@@ -78,6 +78,21 @@ fn a_fiber_knows_how_much_is_left() {
 }
 
 #[test]
+fn a_thread_knows_its_own_stack() {
+    let Some(bounds) = StackBounds::of_thread() else {
+        // Not everywhere can one ask.
+        assert_ne!((std::env::consts::OS, cfg!(miri)), ("linux", false));
+        return;
+    };
+    let left = bounds.remaining().expect("on that stack");
+    assert!(left > 0 && left < bounds.len());
+    if IS_ASM {
+        let elsewhere = call_on(&mut crate::stack(), |_| bounds.remaining()).expect("a call");
+        assert_eq!(elsewhere, None);
+    }
+}
+
+#[test]
 fn deep_recursion_can_stop_in_time() {
     if cfg!(miri) {
         return;
