@@ -4,6 +4,7 @@ mod api {
     mod calls;
     mod failures;
     mod features;
+    mod guests_objects;
     mod heap;
     mod interruption;
     mod limits;
