@@ -108,13 +108,25 @@ impl Vm {
                 m.reserve_stack(activation.frame, value >> 32)
                     .map_err(|t| m.not_entered(Exit::Trap(t)))?;
                 m.fp = m.stack_base.add(activation.frame as usize);
-                // For who walks the stack: where the outer activation stands.
-                m.push_record(activation.inst, 0);
-                m.push_record(activation.ip, activation.fp);
-                m.push_record(EXIT_AT, 0);
+                m.push_exit(activation);
                 m.ip = m.code_base.add(value as u32 as usize);
             }
             Vm::run(vm)
+        }
+    }
+
+    /// Pushes the records below the outermost frame of an activation.
+    ///
+    /// # Safety
+    /// - Room for a frame, and so for records, was made (I3).
+    #[inline]
+    pub(crate) unsafe fn push_exit(&mut self, activation: &Activation) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            // For who walks the stack: where the outer activation stands.
+            self.push_record(activation.inst, 0);
+            self.push_record(activation.ip, activation.fp);
+            self.push_record(EXIT_AT, 0);
         }
     }
 

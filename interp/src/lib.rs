@@ -43,14 +43,14 @@ mod vm;
 pub use activation::{Activation, Exit, PauseReason};
 pub use code_space::{CodeSpace, CodeSpaceError};
 pub use executor::Executor;
-pub use gc::{GcStats, ObjectKind, OwnedRoot, RefMaps, Root, Roots};
+pub use gc::{GcStats, HeapState, ObjectKind, OwnedRoot, RefMaps, Root, Roots};
 pub use memories::MemorySpec;
 pub use module::{CodeModule, FrameInfo, FunctionCode, ModuleDesc, ModuleSource, SourceError};
 pub use pause::Paused;
 pub use sheave_arena::{ArenaConfig, ArenaError, Backend, FilePlace};
 pub use sheave_isa::FuncShape;
 pub use snapshot::{
-    FuncState, HostFunc, InstanceState, PausedState, RestoreError, TableState, VmState,
+    FuncState, GlobalState, HostFunc, InstanceState, PausedState, RestoreError, TableState, VmState,
 };
 pub use store::{
     ElemSegment, FuncAddr, GlobalAddr, InstAddr, InstanceInit, LimitRequest, MemAddr, StoreError,

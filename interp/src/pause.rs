@@ -22,10 +22,7 @@ impl Vm {
     /// Puts the innermost activation aside, which has just paused ([`Exit::Paused`]).
     pub fn put_aside(&mut self, activation: Activation) -> Paused {
         let ip = self.code_position();
-        if self.pause == PauseReason::Interrupted {
-            // It goes on behind the op that paused; who walks the stack wants the op itself.
-            self.ip = self.ip.wrapping_sub(1);
-        }
+        self.stand_at(ip, self.pause == PauseReason::Interrupted);
         let module = self.instances.get(self.inst as usize).map(|i| &i.module);
         let frame = module.and_then(|m| m.frame_bytes(ip));
         // Its frames stay: whatever begins now lies above them. (It always is a frame of a module's; were it not,
@@ -34,8 +31,22 @@ impl Vm {
         Paused { activation, ip }
     }
 
-    /// An activation that was made by hand, its registers set: it goes on at `ip`, and its frames end at `end`.
-    pub(crate) fn paused_at(&mut self, activation: Activation, ip: u32, end: u32) -> Paused {
+    /// Sets `ip` for who walks the stack: to the op that paused, also if it goes on behind that.
+    fn stand_at(&mut self, ip: u32, behind: bool) {
+        let at = ip as usize - usize::from(behind);
+        self.ip = self.code_base.wrapping_add(at);
+    }
+
+    /// An activation that was made by hand, its registers set: it goes on at `ip`, maybe behind the op that paused, and
+    /// its frames end at `end`.
+    pub(crate) fn paused_at(
+        &mut self,
+        activation: Activation,
+        ip: u32,
+        behind: bool,
+        end: u32,
+    ) -> Paused {
+        self.stand_at(ip, behind);
         self.top = end;
         Paused { activation, ip }
     }

@@ -149,7 +149,7 @@ pub(crate) struct Instance {
 }
 
 /// An element segment of a new instance.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ElemSegment {
     /// Its references, as table entries.
     pub refs: Vec<u32>,

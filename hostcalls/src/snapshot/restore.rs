@@ -7,12 +7,13 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow, bail};
 use sheave_interp::{FuncState, InstAddr, VmState};
 use sheave_loader as loader;
+use sheave_types::ValType;
 
 use super::contents::{CodeVersion, Contents};
 use super::{Snapshot, types};
 use crate::host::{HostFunc, data_ptr};
 use crate::linker::Linker;
-use crate::module::Module;
+use crate::module::{Module, is_traced};
 use crate::resume::PausedState;
 use crate::store::{Store, StoreOpaque};
 use crate::types::{ExternType, FuncType, GlobalType, MemoryType, TableType};
@@ -46,7 +47,8 @@ impl<T: 'static> Store<T> {
         let mut store = Store::try_new(engine, data)?;
         let opaque = &mut store.0.opaque;
         opaque.fill(contents, &modules, &ids)?;
-        let vm = identities(contents, &ids)?;
+        let mut vm = identities(contents, &ids)?;
+        trace(&mut vm, opaque);
         opaque.check_types(&vm)?;
         let code: Vec<_> = opaque
             .instances
@@ -56,7 +58,8 @@ impl<T: 'static> Store<T> {
         let mut next = host.iter();
         // SAFETY: H2: the closures live in `host_funcs` as long as the store. The types were checked above.
         let paused = unsafe {
-            opaque.vm.restore(&vm, &code, |_| {
+            let identity = |number: u32| ids.get(number as usize).copied();
+            opaque.vm.restore(&vm, &code, identity, |_| {
                 let func: &Arc<HostFunc> = next.next()?;
                 Some((func.entry, data_ptr(&*func.data)))
             })
@@ -175,6 +178,23 @@ fn identities(contents: &Contents, ids: &[u32]) -> Result<VmState> {
         *ty = *id.ok_or_else(|| anyhow!("inconsistent snapshot: type of a tag"))?;
     }
     Ok(vm)
+}
+
+/// Notes what the collector follows, as types say.
+fn trace(vm: &mut VmState, opaque: &StoreOpaque) {
+    let types = opaque.engine.types();
+    for (table, ty) in vm.tables.iter_mut().zip(&opaque.table_types) {
+        table.traced = types.is_traced(ValType::Ref(ty.0.element));
+    }
+    for (global, ty) in vm.globals.iter_mut().zip(&opaque.global_types) {
+        global.traced = types.is_traced(ty.0.content);
+    }
+    for (instance, module) in vm.instances.iter_mut().zip(&opaque.instances) {
+        let info = module.loaded().info();
+        for (elem, segment) in instance.elems.iter_mut().zip(&info.elements) {
+            elem.traced = is_traced(ValType::Ref(segment.ty), info);
+        }
+    }
 }
 
 impl StoreOpaque {

@@ -2,8 +2,9 @@
 
 use anyhow::{Result, bail};
 use sheave_interp::{
-    FrameInfo, FuncAddr, FuncState, GlobalAddr, InstAddr, InstanceState, MemAddr, MemorySpec,
-    PauseReason, PausedState, TableAddr, TableState, TagAddr, VmState,
+    ElemSegment, FrameInfo, FuncAddr, FuncState, GlobalAddr, GlobalState, HeapState, InstAddr,
+    InstanceState, MemAddr, MemorySpec, PauseReason, PausedState, TableAddr, TableState, TagAddr,
+    VmState,
 };
 use sheave_loader::{
     ArrayType, CompositeType, FieldType, FuncType, GlobalType, HeapType, MemoryType, RefType,
@@ -78,7 +79,7 @@ fn write_vm(w: &mut Writer, vm: &VmState) {
     w.u64(vm.fuel);
     w.list(&vm.memories, |w, m| w.u64(m.bytes));
     w.list(&vm.tables, |w, t| w.list(&t.entries, |w, e| w.u32(*e)));
-    w.list(&vm.globals, |w, bits| w.u128(*bits));
+    w.list(&vm.globals, |w, g| w.u128(g.bits));
     w.list(&vm.tags, |w, ty| w.u32(*ty));
     w.list(&vm.funcs, |w, f| match *f {
         FuncState::Host { ty, slots } => {
@@ -98,8 +99,13 @@ fn write_vm(w: &mut Writer, vm: &VmState) {
         w.list(&i.memories, |w, a| w.u32(a.0));
         w.list(&i.globals, |w, a| w.u32(a.0));
         w.list(&i.tags, |w, a| w.u32(a.0));
-        w.list(&i.elems, |w, refs| w.list(refs, |w, r| w.u32(*r)));
+        w.list(&i.elems, |w, e| w.list(&e.refs, |w, r| w.u32(*r)));
         w.list(&i.data_dropped, |w, dropped| w.bool(*dropped));
+    });
+    w.u64(vm.heap.len);
+    w.list(&vm.heap.runs, |w, (at, bytes)| {
+        w.u32(*at);
+        w.bytes(bytes);
     });
     w.option(vm.paused.as_ref(), |w, p| {
         w.list(&p.frames, |w, f| {
@@ -199,13 +205,19 @@ fn read_vm(r: &mut Reader<'_>, memories: &[MemoryType], tables: &[TableType]) ->
             entries: r.list(Reader::u32)?,
             max: ty.max,
             table64: ty.table64,
+            traced: false,
         })
     })?;
     Ok(VmState {
         fuel,
         memories,
         tables,
-        globals: r.list(Reader::u128)?,
+        globals: r.list(|r| {
+            Ok(GlobalState {
+                bits: r.u128()?,
+                traced: false,
+            })
+        })?,
         tags: r.list(Reader::u32)?,
         funcs: r.list(|r| {
             Ok(match r.u8()? {
@@ -227,10 +239,19 @@ fn read_vm(r: &mut Reader<'_>, memories: &[MemoryType], tables: &[TableType]) ->
                 memories: r.list(|r| r.u32().map(MemAddr))?,
                 globals: r.list(|r| r.u32().map(GlobalAddr))?,
                 tags: r.list(|r| r.u32().map(TagAddr))?,
-                elems: r.list(|r| r.list(Reader::u32))?,
+                elems: r.list(|r| {
+                    Ok(ElemSegment {
+                        refs: r.list(Reader::u32)?,
+                        traced: false,
+                    })
+                })?,
                 data_dropped: r.list(Reader::bool)?,
             })
         })?,
+        heap: HeapState {
+            len: r.u64()?,
+            runs: r.list(|r| Ok((r.u32()?, r.bytes()?.to_vec())))?,
+        },
         paused: r.option(|r| {
             Ok(PausedState {
                 frames: r.list(|r| {

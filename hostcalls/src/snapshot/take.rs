@@ -9,9 +9,9 @@ use sheave_loader as loader;
 use super::Snapshot;
 use super::contents::{CodeVersion, Contents, HostName};
 use super::{pages, types::Collector};
-use crate::Result;
 use crate::module::Module;
 use crate::store::{Store, StoreOpaque};
+use crate::{Error, Result};
 
 impl<T: 'static> Store<T> {
     /// The state of this store: at rest, or with a call that waits ([`Func::call_resumable`](crate::Func::call_resumable)).
@@ -21,8 +21,7 @@ impl<T: 'static> Store<T> {
     ///
     /// # Errors
     /// If there is something in the store that cannot be found again elsewhere; the message names it: a host function that
-    /// no instance imports (what is imported has a name to find it by), an external reference, or an object of the
-    /// garbage-collected heap.
+    /// no instance imports (what is imported has a name to find it by), or an external reference.
     pub fn snapshot(&mut self) -> Result<Snapshot> {
         self.0.opaque.take_snapshot()
     }
@@ -30,9 +29,6 @@ impl<T: 'static> Store<T> {
 
 impl StoreOpaque {
     fn take_snapshot(&mut self) -> Result<Snapshot> {
-        if self.vm.has_objects() {
-            bail!("the store has garbage-collected objects, which snapshots do not hold yet");
-        }
         let engine = self.engine.clone();
         let mut types = Collector::new(engine.types());
         let mut modules: Vec<Module> = Vec::new();
@@ -45,7 +41,16 @@ impl StoreOpaque {
             }
         }
         let paused = self.paused.as_ref();
-        let mut vm = self.vm.state(paused.map(|p| &p.paused));
+        let number = |id| types.number(id).ok();
+        let mut vm = self
+            .vm
+            .state(paused.map(|p| &p.paused), number)
+            .map_err(Error::from_boxed)?;
+        if self.vm.has_externs() {
+            bail!(
+                "an external reference can be reached, and only the host knows what it refers to"
+            );
+        }
         for func in &mut vm.funcs {
             if let FuncState::Host { ty, .. } = func {
                 *ty = types.number(*ty)?;

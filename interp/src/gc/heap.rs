@@ -145,7 +145,7 @@ impl Space {
     }
 
     /// The first granule from `at` on, below `end`, whose bit is `set`; `end` if there is none.
-    fn next_bit(&self, at: u32, end: u32, set: bool) -> u32 {
+    pub(crate) fn next_bit(&self, at: u32, end: u32, set: bool) -> u32 {
         let mut at = at;
         while at < end {
             let word = self.marks[(at / 64) as usize];
@@ -327,7 +327,7 @@ impl Vm {
         self.grow_heap_to(least)
     }
 
-    fn grow_heap_to(&mut self, new: u64) -> Result<(), Trap> {
+    pub(crate) fn grow_heap_to(&mut self, new: u64) -> Result<(), Trap> {
         let request = LimitRequest::Memory {
             current: self.gc_len,
             desired: new,

@@ -12,12 +12,14 @@ mod mark;
 mod object;
 pub(crate) mod ops;
 mod roots;
+mod state;
 pub(crate) mod types;
 
 pub use collect::GcStats;
 pub use host::ObjectKind;
 pub use maps::RefMaps;
 pub use roots::{OwnedRoot, Root, Roots};
+pub use state::HeapState;
 
 use sheave_arena::MemoryId;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sheave_isa::{FuncShape, Instr, Instrs, Op};
 
 use super::{PausedState, RestoreError, inconsistent};
-use crate::code_space::{CROSS_AT, EXIT_AT};
+use crate::code_space::CROSS_AT;
 use crate::module::{CodeModule, FrameInfo};
 use crate::pause::Paused;
 use crate::vm::Vm;
@@ -26,7 +26,7 @@ impl Vm {
         let mut fp = activation.frame();
         self.reserve_stack(fp, callee.bytes.into())?;
         // SAFETY: I3, room for records was made with that of the frame.
-        unsafe { self.push_record(EXIT_AT, 0) };
+        unsafe { self.push_exit(&activation) };
         for (caller, frame) in outer.iter().zip(&paused.frames).rev() {
             let caller_code = callee;
             callee = self.restored_frame(frame)?;
@@ -48,7 +48,7 @@ impl Vm {
                 }
             }
         }
-        let Some(ip) = callee.pause(innermost.pos) else {
+        let Some((ip, behind)) = callee.pause(innermost.pos) else {
             return inconsistent("a call waits where it cannot pause");
         };
         let end = fp + callee.bytes;
@@ -63,7 +63,7 @@ impl Vm {
         }
         self.install(innermost.inst.0);
         let at = callee.start + ip;
-        Ok(self.paused_at(activation, at, end))
+        Ok(self.paused_at(activation, at, behind, end))
     }
 
     /// The code of a frame's function, linked.
@@ -142,11 +142,12 @@ impl FrameCode {
         })
     }
 
-    /// Where a pause at `pos` goes on, in bytes of the linked form.
-    fn pause(&self, pos: u32) -> Option<u32> {
+    /// Where a pause at `pos` goes on, in bytes of the linked form, and whether that is behind the op that paused.
+    fn pause(&self, pos: u32) -> Option<(u32, bool)> {
         let (instr, before) = self.at(pos)?;
         let behind_check = before.is_some_and(|before| before.op == Op::Check);
-        (behind_check || matches!(instr.op, Op::Fuel | Op::Check)).then(|| self.linked(pos))
+        let at_pause = matches!(instr.op, Op::Fuel | Op::Check);
+        (behind_check || at_pause).then(|| (self.linked(pos), !at_pause))
     }
 
     fn linked(&self, pos: u32) -> u32 {

@@ -13,9 +13,12 @@ mod save;
 
 use core::fmt;
 
+use crate::gc::HeapState;
 use crate::memories::MemorySpec;
 use crate::module::{CodeModule, FrameInfo, SourceError};
-use crate::store::{FuncAddr, GlobalAddr, InstAddr, MemAddr, StoreError, TableAddr, TagAddr};
+use crate::store::{
+    ElemSegment, FuncAddr, GlobalAddr, InstAddr, MemAddr, StoreError, TableAddr, TagAddr,
+};
 use crate::trap::Trap;
 use crate::vm::HostEntry;
 
@@ -28,14 +31,16 @@ pub struct VmState {
     pub memories: Vec<MemorySpec>,
     /// By TableAddr.
     pub tables: Vec<TableState>,
-    /// By GlobalAddr: the bits of its value.
-    pub globals: Vec<u128>,
+    /// By GlobalAddr.
+    pub globals: Vec<GlobalState>,
     /// By TagAddr: engine-wide identity of its type.
     pub tags: Vec<u32>,
     /// By FuncAddr.
     pub funcs: Vec<FuncState>,
     /// By InstAddr.
     pub instances: Vec<InstanceState>,
+    /// Objects.
+    pub heap: HeapState,
     /// The activation that waits.
     pub paused: Option<PausedState>,
 }
@@ -49,6 +54,17 @@ pub struct TableState {
     pub max: Option<u64>,
     /// Whether its indices have 64 bits.
     pub table64: bool,
+    /// Whether its entries are references that the collector follows.
+    pub traced: bool,
+}
+
+/// A global.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct GlobalState {
+    /// The bits of its value.
+    pub bits: u128,
+    /// Whether it is a reference that the collector follows.
+    pub traced: bool,
 }
 
 /// A function.
@@ -84,7 +100,7 @@ pub struct InstanceState {
     /// All its tags.
     pub tags: Vec<TagAddr>,
     /// The references of its element segments; nothing of those that were dropped.
-    pub elems: Vec<Vec<u32>>,
+    pub elems: Vec<ElemSegment>,
     /// Which of its data segments were dropped.
     pub data_dropped: Vec<bool>,
 }

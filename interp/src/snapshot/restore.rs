@@ -8,12 +8,12 @@ use super::{
 };
 use crate::module::CodeModule;
 use crate::pause::Paused;
-use crate::store::{ElemSegment, FuncAddr, GlobalAddr, InstAddr, StoreError};
+use crate::store::{FuncAddr, GlobalAddr, InstAddr, StoreError};
 use crate::vm::Vm;
 
 impl Vm {
-    /// Fills a new machine with what another held. `modules` are those of the instances; `host` gives host functions by
-    /// address. Memories have their lengths; their bytes are zero.
+    /// Fills a new machine with what another held. `modules` are those of the instances; `identity` gives
+    /// the types of objects by number, `host` host functions by address. Memories have their lengths; their bytes are zero.
     ///
     /// # Errors
     /// If the state is not one that a machine with these modules could have, or there is no room. The machine must not
@@ -29,6 +29,7 @@ impl Vm {
         &mut self,
         state: &VmState,
         modules: &[Arc<CodeModule>],
+        identity: impl FnMut(u32) -> Option<u32>,
         mut host: impl FnMut(FuncAddr) -> Option<HostFunc>,
     ) -> Result<Option<Paused>, RestoreError> {
         let is_new = self.funcs.is_empty() && self.instances.is_empty() && self.depth == 0;
@@ -44,6 +45,9 @@ impl Vm {
         for table in &state.tables {
             let len = u32::try_from(table.entries.len()).map_err(|_| StoreError::TooMany)?;
             let addr = self.new_table(len, table.max, table.table64, 0)?;
+            if table.traced {
+                self.trace_table(addr);
+            }
             let off = self.tables[addr.0 as usize].off;
             for (to, from) in self.entries_mut(off, len).iter_mut().zip(&table.entries) {
                 *to = from.to_le();
@@ -61,11 +65,14 @@ impl Vm {
             unsafe { self.restore_func(addr, *func, &mut host)? };
         }
         self.check_imported_funcs()?;
+        self.restore_heap(&state.heap, identity)?;
         self.refresh();
-        match &state.paused {
-            Some(paused) => self.restore_paused(paused).map(Some),
-            None => Ok(None),
-        }
+        let paused = match &state.paused {
+            Some(paused) => Some(self.restore_paused(paused)?),
+            None => None,
+        };
+        self.gc().map_err(RestoreError::Load)?;
+        Ok(paused)
     }
 
     fn restore_instance(
@@ -130,12 +137,8 @@ impl Vm {
             data_dropped: instance.data_dropped.clone(),
             module: Arc::clone(module),
         });
-        for (elem, refs) in (0..).zip(&instance.elems) {
-            let segment = ElemSegment {
-                refs: refs.clone(),
-                traced: false,
-            };
-            self.set_elem(inst, elem, &segment)?;
+        for (elem, segment) in (0..).zip(&instance.elems) {
+            self.set_elem(inst, elem, segment)?;
         }
         Ok(())
     }
@@ -153,7 +156,7 @@ impl Vm {
         for inst in 0..self.instances.len() {
             self.instances[inst].globals_off = self.alloc_own_globals(descs[inst].desc())?;
         }
-        for (owner, bits) in owners.iter().zip(&state.globals) {
+        for (owner, value) in owners.iter().zip(&state.globals) {
             let cell = match owner {
                 Some((inst, k)) => {
                     let vectors = &descs[*inst].desc().own_vectors;
@@ -164,10 +167,13 @@ impl Vm {
             };
             let global = GlobalAddr(self.global_cells.len() as u32);
             self.global_cells.push(cell);
+            if value.traced {
+                self.gc.traced_globals.push(cell);
+            }
             if has_two_cells(*owner, &descs) {
-                self.global_set_v128(global, *bits);
+                self.global_set_v128(global, value.bits);
             } else {
-                self.global_set(global, *bits as u64);
+                self.global_set(global, value.bits as u64);
             }
         }
         for i in &mut self.instances {

@@ -1,15 +1,27 @@
 //! What a machine holds, as plain data.
 #![allow(unsafe_code, reason = "reads frames of a paused activation")]
 
-use super::{FuncState, InstanceState, PausedState, TableState, VmState, has_two_cells, owners};
+use super::{
+    FuncState, GlobalState, InstanceState, PausedState, TableState, VmState, has_two_cells, owners,
+};
 use crate::memories::MemorySpec;
+use crate::module::SourceError;
 use crate::pause::Paused;
-use crate::store::{FuncAddr, GlobalAddr};
+use crate::store::{ElemSegment, FuncAddr, GlobalAddr};
 use crate::vm::Vm;
 
 impl Vm {
-    /// What it holds. `paused` is the activation that waits, if there is one; no other may be under way.
-    pub fn state(&mut self, paused: Option<&Paused>) -> VmState {
+    /// What it holds. `paused` is the activation that waits, if there is one; no other may be under way. `number` gives
+    /// numbers to the types of objects.
+    ///
+    /// # Errors
+    /// If it cannot be collected.
+    pub fn state(
+        &mut self,
+        paused: Option<&Paused>,
+        number: impl FnMut(u32) -> Option<u32>,
+    ) -> Result<VmState, SourceError> {
+        let heap = self.heap_state(number)?;
         let memories = self.memories.iter().map(|m| MemorySpec {
             bytes: self.arena.memory_len(m.id),
             max_bytes: m.max_bytes,
@@ -25,13 +37,15 @@ impl Vm {
                 entries: self.entries(off, len),
                 max: self.tables[i].max,
                 table64: self.tables[i].table64,
+                traced: self.tables[i].traced,
             }
         });
         let tables = tables.collect();
         let instances = (0..self.instances.len()).map(|i| self.instance_state(i));
         let instances: Vec<InstanceState> = instances.collect();
         let funcs = (0..self.funcs.len() as u32).map(|addr| self.func_state(FuncAddr(addr)));
-        VmState {
+        Ok(VmState {
+            heap,
             fuel: self.fuel,
             memories,
             tables,
@@ -40,7 +54,7 @@ impl Vm {
             funcs: funcs.collect(),
             instances,
             paused: paused.map(|p| self.paused_state(p)),
-        }
+        })
     }
 
     fn entries(&mut self, off: u32, len: u32) -> Vec<u32> {
@@ -61,7 +75,10 @@ impl Vm {
 
     fn instance_state(&mut self, inst: usize) -> InstanceState {
         let elems = self.instances[inst].elems.clone();
-        let elems = elems.into_iter().map(|(off, len)| self.entries(off, len));
+        let elems = (0..).zip(elems).map(|(k, (off, len))| ElemSegment {
+            refs: self.entries(off, len),
+            traced: self.instances[inst].traced_elems.contains(&k),
+        });
         let elems = elems.collect();
         let i = &self.instances[inst];
         let imported = &i.funcs[..i.module.desc().imported_funcs as usize];
@@ -76,15 +93,20 @@ impl Vm {
         }
     }
 
-    fn global_values(&self, instances: &[InstanceState]) -> Vec<u128> {
+    fn global_values(&self, instances: &[InstanceState]) -> Vec<GlobalState> {
         let modules: Vec<_> = self.instances.iter().map(|i| &*i.module).collect();
         let owners = owners(self.global_cells.len(), instances, &modules).unwrap_or_default();
         let values = (0..).map(GlobalAddr).zip(&owners);
         let value = |(global, owner): (GlobalAddr, &Option<(usize, u32)>)| {
-            if has_two_cells(*owner, &modules) {
+            let bits = if has_two_cells(*owner, &modules) {
                 self.global_get_v128(global)
             } else {
                 self.global_get(global).into()
+            };
+            let cell = self.global_cells[global.0 as usize];
+            GlobalState {
+                bits,
+                traced: self.gc.traced_globals.contains(&cell),
             }
         };
         values.map(value).collect()
