@@ -19,7 +19,7 @@ use crate::{Engine, Result};
 use contents::Contents;
 
 /// What a store held when [`Store::snapshot`](crate::Store::snapshot) was called: its modules, instances, memories,
-/// tables, globals, and the call that waits in it, if one does. Cheap to clone; `Send + Sync`.
+/// tables, globals, objects, and the call that waits in it, if one does. Cheap to clone; `Send + Sync`.
 ///
 /// ```
 /// # use sheave_hostcalls::{CallOutcome, Config, Engine, Instance, Linker, Module, Snapshot, Store, Val};

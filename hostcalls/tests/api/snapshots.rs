@@ -375,3 +375,103 @@ fn a_snapshot_is_written_and_opened() {
     let error = Snapshot::open(dir.path().join("none")).unwrap_err();
     assert!(error.to_string().contains("none"), "{error}");
 }
+
+/// A list built and summed on the way, with everything in it that refers to objects: locals, operands, a global, a table,
+/// a segment, arrays of references, an exception.
+const OBJECTS: &str = r#"(module
+    (rec
+        (type $node (sub (struct (field i32) (field (mut (ref null $node))))))
+        (type $long (sub $node (struct (field i32) (field (mut (ref null $node))) (field i64)))))
+    (type $nodes (array (mut (ref null $node))))
+    (type $bytes (array (mut i8)))
+    (tag $oops (param i32 (ref null $node)))
+    (global $head (mut (ref null $node)) (ref.null none))
+    (global $exn (mut exnref) (ref.null exn))
+    (table $t 4 anyref)
+    (elem $kept (ref $bytes) (array.new $bytes (i32.const 3) (i32.const 5)))
+    (func $make (param i32) (result (ref $node))
+        (if (result (ref $node)) (i32.and (local.get 0) (i32.const 1))
+            (then (struct.new $long (local.get 0) (global.get $head) (i64.const 1000)))
+            (else (struct.new $node (local.get 0) (global.get $head)))))
+    (func $sum (param (ref null $node)) (result i64) (local i64)
+        (loop $l
+            (if (ref.is_null (local.get 0)) (then (return (local.get 1))))
+            (local.set 1 (i64.add (local.get 1) (i64.extend_i32_s (struct.get $node 0 (local.get 0)))))
+            (if (ref.test (ref $long) (local.get 0))
+                (then (local.set 1 (i64.add (local.get 1) (struct.get $long 2 (ref.cast (ref $long) (local.get 0)))))))
+            (local.set 0 (struct.get $node 1 (local.get 0)))
+            (br $l))
+        (unreachable))
+    (func $catch (param i32)
+        (block $h (result i32 (ref null $node) exnref)
+            (try_table (catch_ref $oops $h) (throw $oops (local.get 0) (global.get $head)))
+            (unreachable))
+        (global.set $exn) (drop) (drop))
+    (func (export "work") (param i32) (result i64) (local $all (ref null $nodes)) (local $i i32) (local $s i64)
+        (local.set $all (array.new_default $nodes (local.get 0)))
+        (table.set $t (i32.const 0) (ref.i31 (i32.const 77)))
+        (table.set $t (i32.const 1) (local.get $all))
+        (loop $l
+            (global.set $head (call $make (local.get $i)))
+            (array.set $nodes (local.get $all) (local.get $i) (global.get $head))
+            (if (i32.eq (local.get $i) (i32.const 7)) (then (call $catch (local.get $i))))
+            (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get 0))))
+        (i64.add
+            (i64.add (call $sum (global.get $head)) (call $sum (array.get $nodes (local.get $all) (i32.const 5))))
+            (i64.add
+                (i64.extend_i32_u (i31.get_u (ref.cast (ref i31) (table.get $t (i32.const 0)))))
+                (block $h (result i64)
+                    (block $c (result i32 (ref null $node))
+                        (try_table (catch $oops $c) (throw_ref (global.get $exn)))
+                        (unreachable))
+                    (call $sum) (local.set $s) (i64.extend_i32_s) (local.get $s) (i64.add)))))
+    (func (export "kept") (result i32)
+        (array.get_u $bytes (ref.cast (ref $bytes) (table.get $t (i32.const 2))) (i32.const 4)))
+    (func (export "init") (table.init $t $kept (i32.const 2) (i32.const 0) (i32.const 1))))"#;
+
+#[test]
+fn objects_travel_with_whatever_refers_to_them() {
+    let with_objects = |config: &mut Config| {
+        config.consume_fuel(true).gc_stress(true);
+    };
+    on_both_with(with_objects, |engine| {
+        // Other types first, so that identities differ.
+        let others: Vec<Engine> = engines(with_objects);
+        for other in &others {
+            Module::new(
+                other,
+                "(module (type (struct (field f64))) (type (array i16)) (type (func (param f32))))",
+            )
+            .unwrap();
+        }
+        let (mut store, i) = instance(engine, OBJECTS);
+        let work = i.get_func(&mut store, "work").unwrap();
+        let n = if cfg!(miri) { 9 } else { 30 };
+        let mut whole = [Val::I64(0)];
+        store.set_fuel(1 << 30).unwrap();
+        work.call(&mut store, &[Val::I32(n)], &mut whole).unwrap();
+
+        let (mut store, i) = instance(engine, OBJECTS);
+        let work = i.get_func(&mut store, "work").unwrap();
+        let mut results = [Val::I64(0)];
+        store.set_fuel(10).unwrap();
+        let mut outcome = work.call_resumable(&mut store, &[Val::I32(n)], &mut results);
+        let mut pauses = 0;
+        while outcome.unwrap() != CallOutcome::Finished {
+            let bytes = store.snapshot().unwrap().to_bytes();
+            let snapshot = Snapshot::from_bytes(&bytes).unwrap();
+            let other = &others[pauses % others.len()];
+            store = Store::restore(other, &snapshot, &Linker::new(other), ()).unwrap();
+            assert_eq!(store.snapshot().unwrap().to_bytes(), bytes);
+            pauses += 1;
+            let fuel = store.get_fuel().unwrap() + 37;
+            store.set_fuel(fuel).unwrap();
+            outcome = store.resume_call(&mut results);
+        }
+        assert!(pauses > 5, "{pauses}");
+        assert_eq!(results[0].unwrap_i64(), whole[0].unwrap_i64());
+        store.set_fuel(1000).unwrap();
+        call(&mut store, "init", &[]).unwrap();
+        assert_eq!(call(&mut store, "kept", &[]).unwrap(), "[I32(3)]");
+    });
+}
