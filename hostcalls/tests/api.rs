@@ -2,6 +2,7 @@
 
 mod api {
     mod calls;
+    mod exceptions;
     mod failures;
     mod features;
     mod guests_objects;
