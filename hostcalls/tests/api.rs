@@ -18,6 +18,7 @@ mod api {
     mod rooting;
     mod snapshots;
     mod tails;
+    mod vectors;
 
     use sheave_hostcalls::{Config, Engine, Executor, Instance, Module, Store};
 

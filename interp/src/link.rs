@@ -122,6 +122,20 @@ impl Accumulators {
     }
 }
 
+/// The handler of an op, the best that this processor can run.
+#[cfg(threaded)]
+#[inline]
+fn handler(op: Op, variant: usize) -> crate::executor::threaded::Handler {
+    #[cfg(target_arch = "x86_64")]
+    if matches!(op, Op::I8x16Shuffle | Op::I8x16Swizzle)
+        && std::is_x86_feature_detected!("ssse3")
+        && let Some(handler) = crate::executor::threaded::ssse3_handler(op)
+    {
+        return handler;
+    }
+    crate::executor::threaded::HANDLERS[op as usize][variant]
+}
+
 /// Writes the head of an op: its handler, or its opcode.
 ///
 /// # Safety
@@ -133,7 +147,7 @@ pub(crate) unsafe fn write_head(executor: Executor, at: *mut u8, op: Op, variant
             #[cfg(threaded)]
             Executor::Threaded => at
                 .cast::<crate::executor::threaded::Handler>()
-                .write(crate::executor::threaded::HANDLERS[op as usize][variant]),
+                .write(handler(op, variant)),
             _ => {
                 let _ = variant;
                 at.cast::<u16>().write_unaligned((op as u16).to_le());

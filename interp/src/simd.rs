@@ -3,12 +3,18 @@
 //! Everything is written over arrays of lanes, which LLVM turns into vector instructions.
 #![allow(unsafe_code, reason = "arrays of lanes are views of the same bytes")]
 
-use crate::num;
+// What LLVM is to keep in a vector register: an array would be taken apart into integers before its lanes are seen.
+cfg_select! {
+    miri => { type Register = [u8; 16]; }
+    target_arch = "x86_64" => { type Register = core::arch::x86_64::__m128i; }
+    target_arch = "aarch64" => { type Register = core::arch::aarch64::uint8x16_t; }
+    _ => { type Register = [u8; 16]; }
+}
 
 /// A vector: 16 bytes as they lie in memory and in slots, so lanes are little-endian on every target.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy)]
 #[repr(transparent)]
-pub(crate) struct V128([u8; 16]);
+pub(crate) struct V128(Register);
 
 /// A number that a vector can be made of.
 pub(crate) trait Lane: Copy + Default {
@@ -40,7 +46,12 @@ macro_rules! lanes {
             #[inline(always)]
             fn vector(mut f: impl FnMut(usize) -> $ty) -> V128 {
                 let to: fn($ty) -> $int = $to;
-                let lanes: [$int; $n] = core::array::from_fn(|i| $int::to_le(to(f(i))));
+                // Not `from_fn`: what is not inlined would take the address of a variable of a handler, and so keep
+                // its last call from being a jump.
+                let mut lanes: [$int; $n] = [0; $n];
+                for (i, lane) in lanes.iter_mut().enumerate() {
+                    *lane = to(f(i)).to_le();
+                }
                 // SAFETY: as above.
                 unsafe { core::mem::transmute(lanes) }
             }
@@ -109,7 +120,14 @@ pub(crate) fn lane<T: Lane>(a: V128, i: u16) -> T {
 /// All lanes are written anew: a vector put together in memory could not be read back at once.
 #[inline(always)]
 pub(crate) fn with_lane<T: Lane>(a: V128, i: u16, x: T) -> V128 {
-    T::vector(|k| if k == usize::from(i) { x } else { T::get(a, k) })
+    let bytes = 16 / T::N;
+    let of_lane = u8::vector(|k| (k - k % bytes) as u8);
+    let here = mask(
+        of_lane,
+        splat((usize::from(i) * bytes) as u8),
+        |k: u8, i| k == i,
+    );
+    select(here, splat(x), a)
 }
 
 /// These bits, then 64 zeros.
@@ -164,39 +182,50 @@ pub(crate) fn all_true<T: Lane + PartialEq>(a: V128) -> bool {
     all
 }
 
-#[inline(always)]
-pub(crate) fn bitmask<T: Lane>(a: V128) -> u32 {
-    let mut mask = 0;
-    for i in 0..T::N {
-        mask |= u32::from(T::get(a, i).is_negative()) << i;
+cfg_select! {
+    miri => { pub(crate) use portable::*; }
+    target_arch = "x86_64" => {
+        pub(crate) use portable::{shuffle, swizzle};
+        pub(crate) use x86::{bitmask, dot, i32x4_trunc_sat_f32x4_s, i32x4_trunc_sat_f32x4_u};
     }
-    mask
-}
-
-// ---- bytes in another order ----------------------------------------------------------------------------------------
-
-#[inline(always)]
-pub(crate) fn swizzle(a: V128, b: V128) -> V128 {
-    u8::vector(|i| {
-        let from = u8::get(b, i);
-        if from < 16 {
-            u8::get(a, usize::from(from))
-        } else {
-            0
-        }
-    })
-}
-
-#[inline(always)]
-pub(crate) fn shuffle(a: V128, b: V128, lanes: V128) -> V128 {
-    u8::vector(|i| {
-        let from = u8::get(lanes, i);
-        let both = if from < 16 { a } else { b };
-        u8::get(both, usize::from(from % 16))
-    })
+    target_arch = "aarch64" => {
+        pub(crate) use aarch64::{shuffle, swizzle};
+        pub(crate) use portable::{bitmask, dot, i32x4_trunc_sat_f32x4_s, i32x4_trunc_sat_f32x4_u};
+    }
+    _ => { pub(crate) use portable::*; }
 }
 
 // ---- integers ------------------------------------------------------------------------------------------------------
+
+/// By two shifts: not every target can rotate.
+#[inline(always)]
+pub(crate) fn rotl<T: Rotate>(a: V128, n: u32) -> V128 {
+    or(map(a, |x: T| x.shl(n)), map(a, |x: T| x.shr_rest(n)))
+}
+
+/// Unsigned lanes that rotate, by `n` from 1 up.
+pub(crate) trait Rotate: Lane {
+    /// `self << n`.
+    fn shl(self, n: u32) -> Self;
+    /// The bits that come in again.
+    fn shr_rest(self, n: u32) -> Self;
+}
+
+macro_rules! rotations {
+    ($($ty:ident)*) => { $(
+        impl Rotate for $ty {
+            #[inline(always)]
+            fn shl(self, n: u32) -> $ty {
+                self.wrapping_shl(n)
+            }
+            #[inline(always)]
+            fn shr_rest(self, n: u32) -> $ty {
+                self.wrapping_shr($ty::BITS - n)
+            }
+        }
+    )* };
+}
+rotations! { u32 u64 }
 
 #[inline(always)]
 pub(crate) fn popcnt(a: V128) -> V128 {
@@ -207,11 +236,17 @@ pub(crate) fn popcnt(a: V128) -> V128 {
     })
 }
 
+/// `(a * b + 0x4000) >> 15` from the halves of the products; only -1 times -1 does not fit.
 #[inline(always)]
 pub(crate) fn q15mulr(a: V128, b: V128) -> V128 {
-    zip(a, b, |x: i16, y| {
-        let product = (i32::from(x) * i32::from(y) + 0x4000) >> 15;
-        product.clamp(i16::MIN.into(), i16::MAX.into()) as i16
+    let high = zip(a, b, |x: i16, y| {
+        ((i32::from(x) * i32::from(y)) >> 16) as i16
+    });
+    let low = zip(a, b, u16::wrapping_mul);
+    let low = map(low, |x: u16| (x >> 15) + (x >> 14 & 1));
+    zip(map(high, |x: u16| x << 1), low, |x: i16, y| {
+        let sum = x.wrapping_add(y);
+        if sum == i16::MIN { i16::MAX } else { sum }
     })
 }
 
@@ -248,12 +283,6 @@ pub(crate) fn extadd_pairwise<T: Lane, U: Lane + From<T> + core::ops::Add<Output
 }
 
 #[inline(always)]
-pub(crate) fn dot(a: V128, b: V128) -> V128 {
-    let product = |i| i32::from(i16::get(a, i)) * i32::from(i16::get(b, i));
-    i32::vector(|i| product(2 * i).wrapping_add(product(2 * i + 1)))
-}
-
-#[inline(always)]
 pub(crate) fn dot_i8(a: V128, b: V128) -> V128 {
     let product = |i| i16::from(i8::get(a, i)) * i16::from(i8::get(b, i));
     i16::vector(|i| product(2 * i).wrapping_add(product(2 * i + 1)))
@@ -261,11 +290,8 @@ pub(crate) fn dot_i8(a: V128, b: V128) -> V128 {
 
 #[inline(always)]
 pub(crate) fn dot_add_i8(a: V128, b: V128, c: V128) -> V128 {
-    zip(
-        extadd_pairwise::<i16, i32>(dot_i8(a, b)),
-        c,
-        i32::wrapping_add,
-    )
+    // Times one, so that it is the dot product that processors have.
+    zip(dot(dot_i8(a, b), splat(1_i16)), c, i32::wrapping_add)
 }
 
 // ---- floats and conversions ----------------------------------------------------------------------------------------
@@ -288,36 +314,148 @@ pub(crate) fn low_half<T: Lane, U: Lane>(a: V128, f: impl Fn(T) -> U) -> V128 {
     })
 }
 
+/// `a` where `mask` has ones, else `b`: branches would keep LLVM from seeing vectors.
+#[inline(always)]
+fn select(mask: V128, a: V128, b: V128) -> V128 {
+    or(and(a, mask), andnot(b, mask))
+}
+
 macro_rules! floats {
-    ($($name:ident = $ty:ident $scalar:ident $($arg:ident)+;)*) => { $(
+    ($ty:ident $int:ident $sign:expr, $quiet:expr, $exact:expr; $min:ident $max:ident $quieted:ident $nearest:ident $floor:ident $ceil:ident $trunc:ident) => {
         #[inline(always)]
-        pub(crate) fn $name($($arg: V128),+) -> V128 {
-            $ty::vector(|i| num::$scalar($($ty::get($arg, i)),+))
+        pub(crate) fn $min(a: V128, b: V128) -> V128 {
+            let less = |a, b| zip(a, b, |x: $ty, y| if x < y { x } else { y });
+            // Of two zeros each gives its second: the sign of both is the sign of either.
+            let least = or(less(a, b), less(b, a));
+            let nan = mask(a, b, |x: $ty, y| x.is_nan() | y.is_nan());
+            select(nan, zip(a, b, |x: $ty, y| x + y), least)
         }
-    )* };
+
+        #[inline(always)]
+        pub(crate) fn $max(a: V128, b: V128) -> V128 {
+            let more = |a, b| zip(a, b, |x: $ty, y| if x > y { x } else { y });
+            let most = and(more(a, b), more(b, a));
+            let nan = mask(a, b, |x: $ty, y| x.is_nan() | y.is_nan());
+            select(nan, zip(a, b, |x: $ty, y| x + y), most)
+        }
+
+        #[inline(always)]
+        fn $quieted(a: V128) -> V128 {
+            let nan = mask(a, a, |x: $ty, _| x.is_nan());
+            or(a, and(nan, splat::<$int>($quiet)))
+        }
+
+        /// Adding and taking away the least number without a fraction rounds, ties to even.
+        #[inline(always)]
+        pub(crate) fn $nearest(a: V128) -> V128 {
+            let sign = and(a, splat::<$int>($sign));
+            let x = xor(a, sign);
+            let exact = splat::<$ty>($exact);
+            let sum = zip(x, exact, |x: $ty, y| x + y);
+            let rounded = zip(sum, exact, |x: $ty, y| x - y);
+            let small = mask(x, exact, |x: $ty, y| x < y);
+            select(small, or(rounded, sign), $quieted(a))
+        }
+
+        #[inline(always)]
+        pub(crate) fn $floor(a: V128) -> V128 {
+            let near = $nearest(a);
+            let above = mask(near, a, |x: $ty, y| x > y);
+            zip(near, and(above, splat::<$ty>(1.0)), |x: $ty, y| x - y)
+        }
+
+        #[inline(always)]
+        pub(crate) fn $ceil(a: V128) -> V128 {
+            let near = $nearest(a);
+            let below = mask(near, a, |x: $ty, y| x < y);
+            let up = zip(near, and(below, splat::<$ty>(1.0)), |x: $ty, y| x + y);
+            or(up, and(a, splat::<$int>($sign)))
+        }
+
+        #[inline(always)]
+        pub(crate) fn $trunc(a: V128) -> V128 {
+            let sign = and(a, splat::<$int>($sign));
+            or($floor(xor(a, sign)), sign)
+        }
+    };
 }
 
-floats! {
-    f32x4_min = f32 f32_min a b;
-    f32x4_max = f32 f32_max a b;
-    f32x4_ceil = f32 f32_ceil a;
-    f32x4_floor = f32 f32_floor a;
-    f32x4_trunc = f32 f32_trunc a;
-    f32x4_nearest = f32 f32_nearest a;
-    f64x2_min = f64 f64_min a b;
-    f64x2_max = f64 f64_max a b;
-    f64x2_ceil = f64 f64_ceil a;
-    f64x2_floor = f64 f64_floor a;
-    f64x2_trunc = f64 f64_trunc a;
-    f64x2_nearest = f64 f64_nearest a;
+floats!(f32 u32 1 << 31, 1 << 22, 8_388_608.0; f32x4_min f32x4_max f32x4_quieted f32x4_nearest f32x4_floor f32x4_ceil f32x4_trunc);
+floats!(f64 u64 1 << 63, 1 << 51, 4_503_599_627_370_496.0; f64x2_min f64x2_max f64x2_quieted f64x2_nearest f64x2_floor f64x2_ceil f64x2_trunc);
+
+// ---- what LLVM does not find by itself -----------------------------------------------------------------------------
+
+#[allow(
+    dead_code,
+    reason = "what a target has instructions for is theirs; tests compare"
+)]
+mod portable {
+    use super::{Lane, V128, convert};
+
+    #[inline(always)]
+    pub(crate) fn bitmask<T: Lane>(a: V128) -> u32 {
+        let mut mask = 0;
+        for i in 0..T::N {
+            mask |= u32::from(T::get(a, i).is_negative()) << i;
+        }
+        mask
+    }
+
+    #[inline(always)]
+    pub(crate) fn dot(a: V128, b: V128) -> V128 {
+        let product = |i| i32::from(i16::get(a, i)) * i32::from(i16::get(b, i));
+        i32::vector(|i| product(2 * i).wrapping_add(product(2 * i + 1)))
+    }
+
+    #[inline(always)]
+    pub(crate) fn swizzle(a: V128, b: V128) -> V128 {
+        u8::vector(|i| match u8::get(b, i) {
+            from @ 0..16 => u8::get(a, usize::from(from)),
+            _ => 0,
+        })
+    }
+
+    #[inline(always)]
+    pub(crate) fn shuffle(a: V128, b: V128, lanes: V128) -> V128 {
+        u8::vector(|i| {
+            let from = u8::get(lanes, i);
+            let both = if from < 16 { a } else { b };
+            u8::get(both, usize::from(from % 16))
+        })
+    }
+
+    #[inline(always)]
+    pub(crate) fn i32x4_trunc_sat_f32x4_s(a: V128) -> V128 {
+        convert(a, |x: f32| x as i32)
+    }
+
+    #[inline(always)]
+    pub(crate) fn i32x4_trunc_sat_f32x4_u(a: V128) -> V128 {
+        convert(a, |x: f32| x as u32)
+    }
 }
 
-#[inline(always)]
-pub(crate) fn i32x4_trunc_sat_f32x4_s(a: V128) -> V128 {
-    convert(a, |x: f32| x as i32)
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+pub(crate) mod x86;
+
+#[cfg(all(target_arch = "aarch64", not(miri)))]
+mod aarch64 {
+    use core::arch::aarch64::{uint8x16x2_t, vqtbl1q_u8, vqtbl2q_u8};
+
+    use super::V128;
+
+    #[inline(always)]
+    pub(crate) fn swizzle(a: V128, b: V128) -> V128 {
+        // SAFETY: every processor of this architecture has it.
+        V128(unsafe { vqtbl1q_u8(a.0, b.0) })
+    }
+
+    #[inline(always)]
+    pub(crate) fn shuffle(a: V128, b: V128, lanes: V128) -> V128 {
+        // SAFETY: as above.
+        V128(unsafe { vqtbl2q_u8(uint8x16x2_t(a.0, b.0), lanes.0) })
+    }
 }
 
-#[inline(always)]
-pub(crate) fn i32x4_trunc_sat_f32x4_u(a: V128) -> V128 {
-    convert(a, |x: f32| x as u32)
-}
+#[cfg(test)]
+mod tests;

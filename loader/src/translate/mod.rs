@@ -38,6 +38,7 @@ mod repeat;
 mod simd;
 mod stack;
 mod vector;
+mod vector_fuse;
 mod visit;
 mod wide;
 

@@ -1,4 +1,4 @@
-//! Operators on vectors. Each is one op; relaxed ones are what the deterministic profile says.
+//! Operators on vectors. Each is one op (see `vector_fuse` for the others); relaxed ones are what the deterministic profile says.
 
 use super::emit::{hi, lo};
 use super::memory::memory_of;
@@ -153,7 +153,6 @@ operators! {
     visit_f64x2_ge F64x2Ge V128,
     visit_v128_and V128And V128,
     visit_v128_andnot V128Andnot V128,
-    visit_v128_or V128Or V128,
     visit_v128_xor V128Xor V128,
     visit_i8x16_narrow_i16x8_s I8x16NarrowI16x8S V128,
     visit_i8x16_narrow_i16x8_u I8x16NarrowI16x8U V128,
@@ -171,7 +170,6 @@ operators! {
     visit_i16x8_q15mulr_sat_s I16x8Q15mulrSatS V128,
     visit_i16x8_narrow_i32x4_s I16x8NarrowI32x4S V128,
     visit_i16x8_narrow_i32x4_u I16x8NarrowI32x4U V128,
-    visit_i16x8_add I16x8Add V128,
     visit_i16x8_add_sat_s I16x8AddSatS V128,
     visit_i16x8_add_sat_u I16x8AddSatU V128,
     visit_i16x8_sub I16x8Sub V128,
@@ -187,7 +185,6 @@ operators! {
     visit_i16x8_extmul_high_i8x16_s I16x8ExtmulHighI8x16S V128,
     visit_i16x8_extmul_low_i8x16_u I16x8ExtmulLowI8x16U V128,
     visit_i16x8_extmul_high_i8x16_u I16x8ExtmulHighI8x16U V128,
-    visit_i32x4_add I32x4Add V128,
     visit_i32x4_sub I32x4Sub V128,
     visit_i32x4_mul I32x4Mul V128,
     visit_i32x4_min_s I32x4MinS V128,
@@ -339,7 +336,7 @@ impl Translator<'_> {
         self.push_value(ty);
     }
 
-    fn vector_op2(&mut self, op: Op, ty: Ty) {
+    pub(super) fn vector_op2(&mut self, op: Op, ty: Ty) {
         if !self.reachable {
             return;
         }
@@ -365,39 +362,6 @@ impl Translator<'_> {
         let c = self.slot(c.0, c.1);
         self.put_value([op as u16, dst, a, b, c]);
         self.push_value(ty);
-    }
-
-    pub(super) fn visit_f32x4_add(&mut self) {
-        self.vector_add(Op::F32x4Add, Op::F32x4Mul, Op::F32x4MulAdd);
-    }
-
-    pub(super) fn visit_f64x2_add(&mut self) {
-        self.vector_add(Op::F64x2Add, Op::F64x2Mul, Op::F64x2MulAdd);
-    }
-
-    /// An addition, merged with the multiplication that made one of its operands: still rounded
-    /// twice.
-    fn vector_add(&mut self, add: Op, mul: Op, mul_add: Op) {
-        if !self.reachable {
-            return;
-        }
-        let mut b = self.pop_value();
-        let mut a = self.pop_value();
-        let dst = self.temp(a.1);
-        if self.last_op_of(b.0, b.1) == Some(mul) {
-            core::mem::swap(&mut a, &mut b);
-        }
-        // A constant would be written after the product, whose place it might take.
-        if self.last_op_of(a.0, a.1) == Some(mul) && !b.0.is_const() {
-            let other = self.slot(b.0, b.1);
-            let [_, _, x, y, ..] = self.take_last().units;
-            self.put_value([mul_add as u16, dst, x, y, other]);
-        } else {
-            let a = self.slot(a.0, a.1);
-            let b = self.slot(b.0, b.1);
-            self.put_value([add as u16, dst, a, b]);
-        }
-        self.push_value(Ty::V128);
     }
 
     fn splat(&mut self, op: Op, ty: Ty) {
