@@ -176,7 +176,7 @@ pub(crate) fn instantiate<T: 'static>(
     }
     let inst = store.opaque.vm.new_instance(init)?;
     store.opaque.instances.push(module.clone());
-    initialize(&mut store.opaque, inst, module)?;
+    initialize_within_limits(store, inst, module)?;
     let instance = Instance {
         store: store.opaque.id,
         addr: inst,
@@ -186,6 +186,32 @@ pub(crate) fn instantiate<T: 'static>(
         host::call(store, addr, 0, |_, _| Ok(()), |_, _| ())?;
     }
     Ok(instance)
+}
+
+/// As [`initialize`]. If constant expressions make the heap of objects grow, the limiter is asked afterwards: it cannot be
+/// while the store is in use (H1).
+fn initialize_within_limits<T: 'static>(
+    store: &mut StoreInner<T>,
+    inst: InstAddr,
+    module: &Module,
+) -> Result<()> {
+    let before = store.opaque.vm.gc_stats().heap_bytes;
+    store.opaque.vm.set_limit_hook(None);
+    let done = initialize(&mut store.opaque, inst, module);
+    if store.limiter.is_some() {
+        store.opaque.vm.set_limit_hook(Some(limit_hook::<T>));
+    }
+    done?;
+    let after = store.opaque.vm.gc_stats().heap_bytes;
+    if after > before {
+        let request = LimitRequest::Memory {
+            current: before,
+            desired: after,
+            maximum: None,
+        };
+        store.limit_growth(request, "GC heap")?;
+    }
+    Ok(())
 }
 
 /// Globals, then tables' initial values, then segments in order; each as a constant expression says.

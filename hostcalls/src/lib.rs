@@ -65,7 +65,7 @@ pub use linker::{Linker, UnknownImportError};
 pub use memory::{Memory, MemoryAccessError, SharedMemoryError};
 pub use module::Module;
 pub use resume::{CallOutcome, PausedCall};
-pub use sheave_interp::{Backend, Executor, PauseReason, Trap};
+pub use sheave_interp::{Backend, Executor, GcStats, PauseReason, Trap};
 pub use sheave_loader::{Feature, FeatureOrigin, LoadError, LoadErrorKind};
 pub use snapshot::Snapshot;
 pub use store::{AsContext, AsContextMut, Caller, Store, StoreContext, StoreContextMut};

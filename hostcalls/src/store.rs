@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::bail;
-use sheave_interp::{FuncAddr, InstAddr, Vm, VmConfig};
+use sheave_interp::{FuncAddr, GcStats, InstAddr, Vm, VmConfig};
 
 use crate::engine::Engine;
 use crate::epochs::DeadlineCallback;
@@ -186,6 +186,16 @@ impl<T: 'static> Store<T> {
     /// If a function on the stack cannot be translated once more; nothing is freed then.
     pub fn gc(&mut self, why: Option<&GcHeapOutOfMemory<()>>) -> Result<()> {
         StoreContextMut(&mut self.0).gc(why)
+    }
+
+    /// Bytes of the heap of garbage-collected objects, free ones included; 0 before there was one.
+    pub fn gc_heap_capacity(&self) -> usize {
+        usize::try_from(self.gc_stats().heap_bytes).unwrap_or(usize::MAX)
+    }
+
+    /// What the collector has done so far.
+    pub fn gc_stats(&self) -> GcStats {
+        self.0.opaque.vm.gc_stats()
     }
 
     /// Moves everything the guest can touch to another address. Handles stay valid; the guest cannot tell.

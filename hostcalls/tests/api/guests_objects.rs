@@ -196,3 +196,34 @@ fn the_limiter_is_asked_before_the_heap_grows() {
         assert!(error.downcast_ref::<GcHeapOutOfMemory<()>>().is_some());
     });
 }
+
+#[test]
+fn the_limiter_is_asked_for_what_constant_expressions_allocate() {
+    use sheave_hostcalls::StoreLimitsBuilder;
+    in_stress(|engine| {
+        let module = r#"(module (type $bytes (array i8))
+            (global (ref $bytes) (array.new_default $bytes (i32.const 300000))))"#;
+        let module = Module::new(engine, module).unwrap();
+        for (limit, fits) in [(1 << 17, false), (1 << 20, true)] {
+            let limits = StoreLimitsBuilder::new().memory_size(limit).build();
+            let mut store = Store::new(engine, limits);
+            store.limiter(|limits| limits);
+            assert_eq!(Instance::new(&mut store, &module, &[]).is_ok(), fits);
+            assert!(store.gc_heap_capacity() >= 300_000);
+        }
+    });
+}
+
+#[test]
+fn the_collector_tells_what_it_has_done() {
+    let mut store = Store::new(&Engine::default(), ());
+    assert_eq!(
+        (store.gc_heap_capacity(), store.gc_stats().collections),
+        (0, 0)
+    );
+    let e = ExternRef::new(&mut store, 5_u8).unwrap();
+    store.gc(None).unwrap();
+    let stats = store.gc_stats();
+    assert_eq!((stats.collections, stats.live_objects), (1, 1));
+    assert!(store.gc_heap_capacity() > 0 && e.data(&store).is_ok());
+}
