@@ -71,9 +71,9 @@ pub(crate) unsafe fn suspend(control: NonNull<Control>, mut transfer: Transfer) 
             "push rbp",
             "lea rax, [rip + 2f]",
             "push rax",
-            "mov rax, [rdi]",
-            "mov [rdi], rsp",
-            "mov rsp, rax",
+            "mov rax, rsp",
+            "mov rsp, [rdi]",
+            "mov [rdi], rax",
             "pop rbp",
             "ret",
             // From `resume`, on its stack: rax is the link, rdi the control.
