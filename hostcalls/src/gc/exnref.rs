@@ -8,6 +8,7 @@ use crate::engine::Engine;
 use crate::gc::error::refused;
 use crate::gc::rooting::gc_ref;
 use crate::gc::{GcRefImpl, GcRoot, Rooted};
+use crate::host;
 use crate::store::{AsContext, AsContextMut, StoreContextMut, StoreOpaque};
 use crate::tag::Tag;
 use crate::types::{ExnType, HeapType};
@@ -97,7 +98,8 @@ impl ExnRef {
         tag: &Tag,
         fields: &[Val],
     ) -> Result<Rooted<ExnRef>> {
-        let opaque = &mut store.as_context_mut().0.opaque;
+        let store = store.as_context_mut().0;
+        let opaque = &store.opaque;
         opaque.check(allocator.store);
         opaque.check(tag.store);
         let ty = opaque.tag_type(tag.addr);
@@ -116,8 +118,9 @@ impl ExnRef {
         for (value, ty) in fields.iter().zip(types) {
             opaque.push_field(&mut slots, value, sheave_types::StorageType::Val(*ty))?;
         }
-        let made = opaque.vm.alloc_exn(tag.addr.0, ty.ty().0.id, &slots);
-        Ok(opaque.root(made.map_err(refused)?))
+        let (tag, id) = (tag.addr.0, ty.ty().0.id);
+        let made = host::grow(store, |vm| vm.alloc_exn(tag, id, &slots))?;
+        Ok(store.opaque.root(made.map_err(refused)?))
     }
 
     /// Its type.
