@@ -141,6 +141,7 @@ fn call_back(caller: &mut Caller<'_, ()>, name: &str, x: i32) -> Result<()> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "backtraces take minutes")]
 fn a_host_function_catches_what_wasm_throws_or_passes_it_on() {
     on_both(|engine| {
         let mut rig = rig(engine, |mut caller, tag, x| {
@@ -187,6 +188,7 @@ fn names(error: &Error) -> Vec<String> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "backtraces take minutes")]
 fn an_exception_that_nobody_catches_is_an_error_with_a_backtrace() {
     on_both(|engine| {
         let mut rig = rig(engine, |_, _, x| Ok(x));

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use sheave_loader::{Module, Options};
 
-const SOURCES: [&str; 3] = [
+const SOURCES: [&str; 4] = [
     r#"(module (import "e" "f" (func (param i32 i64) (result f32 f64))) (table 2 funcref)
          (memory 1) (global (mut i32) (i32.const 3)) (elem (i32.const 0) 0 1)
          (data (i32.const 1) "abc") (export "g" (func 1))
@@ -30,6 +30,17 @@ const SOURCES: [&str; 3] = [
          (table.set (i32.const 0) (local.get 3))
          (drop (table.grow (ref.null extern) (memory.grow (i32.const 1))))
          (return_call 0 (local.get 2) (local.get 1) (local.get 0) (table.get (i32.const 0)))))",
+    "(module (tag (import \"m\" \"e\") (param i32)) (tag $f) (export \"f\" (tag 1))
+       (func $g (param i32) (throw 0 (local.get 0)))
+       (func (param i32) (result i32)
+         (block $h (result i32)
+           (block $n
+           (try_table (catch $f $n) (catch 0 1)
+             (block $r (result exnref)
+               (try_table (catch_all_ref $r) (call $g (local.get 0)) (throw $f))
+               (unreachable))
+             (throw_ref)))
+           (i32.const 7))))",
 ];
 
 /// Does everything that can be done with a module.
