@@ -519,7 +519,19 @@ fn body(f: For, index: usize, op: &OpDef, cached: Option<usize>, cold: &mut Stri
                 arguments.join(", "),
                 f.size(op)
             );
-            return f.out_of_line(op.name, &inner, cold);
+            if f == For::Portable {
+                return f.out_of_line(op.name, &inner, cold);
+            }
+            // A function of its own: locals with an address, inlined into the handler, would keep its last call from
+            // being a jump, and the native stack would grow with each op.
+            write!(
+                cold,
+                "#[inline(never)]\nunsafe fn slow_{}(vm: *mut Vm, ip: *const u8, fp: *mut u8) -> u32 {{\n // SAFETY: I1, as every handler.\n unsafe {{ {inner} }}\n}}\n",
+                op.name
+            )
+            .unwrap();
+            let call = format!("slow_{}(vm, ip, fp)", op.name);
+            return f.out_of_line(op.name, &call, cold);
         }
     }
     s

@@ -4,7 +4,7 @@
     reason = "gets the machine as a raw pointer, as handlers have it"
 )]
 
-use crate::gc::types::Width;
+use crate::gc::types::{Kind, Width};
 use crate::regs::get_u64;
 use crate::simd::V128;
 use crate::trap::Trap;
@@ -32,9 +32,27 @@ pub(crate) unsafe fn struct_new(vm: *mut Vm, base: u16, n: u16, ty: u32) -> Resu
     // SAFETY: I1; I2, the `n` slots from `base` up are in the frame.
     unsafe {
         let vm = machine(vm);
-        let (obj, ty) = vm.new_struct(identity(vm, ty))?;
-        let fp = vm.fp;
-        vm.set_fields(obj, &ty, |i| get_u64(fp, base + i as u16), n.into());
+        let id = identity(vm, ty);
+        let (words, bytes) = match vm.gc.types.get(id) {
+            Some(ty) if ty.kind == Kind::Struct => (ty.words && ty.n_fields <= n.into(), ty.bytes),
+            _ => return Err(Trap::CastFailure),
+        };
+        if !words {
+            let (obj, ty) = vm.new_struct(id)?;
+            let fp = vm.fp;
+            vm.set_fields(obj, &ty, |i| get_u64(fp, base + i as u16), n.into());
+            return Ok(obj.into());
+        }
+        // The most frequent case without ceremony: references, i32, f32. There are no more than fit in the object.
+        let obj = vm.gc_alloc(bytes)?;
+        // SAFETY: G2, the object has `bytes` from here on: a header and a multiple of 4 for each field.
+        let at = vm.gc_base.add(obj as usize);
+        at.cast::<u64>().write(u64::from(id).to_le());
+        let room = (bytes - sheave_types::HEADER_BYTES) / 4;
+        for i in 0..u32::from(n).min(room) as u16 {
+            let field = at.add(8 + 4 * usize::from(i)).cast::<u32>();
+            field.write((get_u64(vm.fp, base + i) as u32).to_le());
+        }
         Ok(obj.into())
     }
 }

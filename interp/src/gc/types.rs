@@ -58,6 +58,8 @@ pub(crate) struct ObjectType {
     pub(crate) kind: Kind,
     /// Of an array's elements.
     pub(crate) width: Width,
+    /// Of a struct: all its fields have 4 bytes, so that they follow each other.
+    pub(crate) words: bool,
     /// Whether the collector looks into objects at all.
     pub(crate) traced: bool,
     /// Bytes of a struct, header included, rounded up to a granule; of an array, those of its header.
@@ -128,7 +130,9 @@ impl ObjectTypes {
             }
             traced = self.trace.len() > trace;
         }
+        let words = self.fields[fields..].iter().all(|f| f.1 == Width::B4);
         ObjectType {
+            words,
             kind,
             width,
             traced,

@@ -145,6 +145,72 @@ fn each_op_gives_what_it_should_or_its_trap() {
     }
 }
 
+/// Every op that can be run again and again, in a loop on a small native stack: no handler may keep a frame of it.
+#[test]
+fn no_op_grows_the_native_stack() {
+    type Put = fn(&mut Asm) -> u32;
+    let ops: &[Put] = &[
+        |a| a.struct_new(2, 0, 1, LEAF),
+        |a| a.struct_new(2, 0, 4, NODE),
+        |a| a.struct_new_default(2, NODE),
+        |a| a.struct_get_8s(2, 0, 16),
+        |a| a.struct_get_64(2, 0, 16),
+        |a| a.struct_get_v128(2, 0, 8),
+        |a| a.struct_set_16(0, 16, 1),
+        |a| a.struct_set_v128(0, 8, 4),
+        |a| a.array_new(2, 0, 4, REFS),
+        |a| a.array_new_v128(2, 4, 4, VECTORS),
+        |a| a.array_new_default(2, 4, BYTES),
+        |a| a.array_new_fixed(2, 0, 1, REFS),
+        |a| a.array_new_data(2, 4, 4, BYTES, 0),
+        |a| a.array_new_elem(2, 4, 4, REFS, 0),
+        |a| a.ref_test_type(2, 0, PAIR, 0),
+        |a| a.ref_test_kind(2, 0, ref_kind::ARRAY, 1),
+        |a| a.ref_cast_type(2, 0, PAIR, 1),
+        |a| a.ref_cast_kind(2, 0, ref_kind::EQ, 1),
+        |a| a.ref_i31(2, 0),
+    ];
+    let arrays: &[Put] = &[
+        |a| a.array_get_8s(2, 0, 4),
+        |a| a.array_set_8(0, 4, 1),
+        |a| a.array_len(2, 0),
+        |a| a.array_fill(0, 4, 1, 4),
+        |a| a.array_copy(0, 4, 0, 4, 4),
+        |a| a.array_init_data(0, 4, 4, 4, 0),
+        |a| a.ref_test_kind(2, 0, ref_kind::ARRAY, 1),
+    ];
+    let in_loop = |op: &Put| {
+        let (mut a, mut maps) = (Asm::new(), RefMaps::new());
+        a.zero(4, 2);
+        let at = op(&mut a);
+        a.mark_label(at);
+        maps.push(at, [0]);
+        let b = a.i32_inc_br_nez(1, -1, 0);
+        a.patch_u32(b + 3, at.wrapping_sub(b));
+        a.ret_1(0);
+        (8, a.code, maps)
+    };
+    let functions: Vec<Function> = ops.iter().chain(arrays).map(in_loop).collect();
+    let n = ops.len();
+    let times = if cfg!(miri) { 3 } else { 20_000 };
+    let body = move || {
+        for e in executors() {
+            let mut r = Rig::new(e, functions.clone());
+            let node = r.vm.alloc_struct(NODE, &[5, 7, 0x80, 9]).unwrap();
+            let bytes = r.vm.alloc_array_fixed(BYTES, &[1, 0xff, 3]).unwrap();
+            for x in [node, bytes] {
+                r.vm.roots_mut().push(x);
+            }
+            for f in 0..functions.len() {
+                let object = if f < n { node } else { bytes };
+                assert_eq!(r.call(f as u32, object, times), Ok(object), "function {f}");
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().stack_size(512 << 10);
+    thread.spawn(body).unwrap().join().unwrap();
+}
+
 #[test]
 fn a_copy_within_an_array_is_as_if_at_once() {
     for e in executors() {
