@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
-use sheave_interp::{FuncState, GlobalAddr, InstAddr, TableAddr, VmState};
+use sheave_interp::{FuncState, InstAddr, VmState};
 use sheave_loader as loader;
 use sheave_types::ValType;
 
@@ -65,7 +65,6 @@ impl<T: 'static> Store<T> {
             })
         };
         let paused = paused?;
-        opaque.trace_what_holds_references();
         for (name, func) in contents.host_funcs.iter().zip(host) {
             let key = Arc::as_ptr(&func).addr();
             opaque.known_host_funcs.insert(key, name.addr);
@@ -239,29 +238,6 @@ impl StoreOpaque {
             Ok(())
         } else {
             bail!("inconsistent snapshot: types of memories, tables or globals")
-        }
-    }
-
-    /// Tells the collector which tables, globals and element segments to look into.
-    fn trace_what_holds_references(&mut self) {
-        let types = self.engine.types();
-        for (table, ty) in (0..).zip(&self.table_types) {
-            if types.is_traced(loader::ValType::Ref(ty.0.element)) {
-                self.vm.trace_table(TableAddr(table));
-            }
-        }
-        for (global, ty) in (0..).zip(&self.global_types) {
-            if types.is_traced(ty.0.content) {
-                self.vm.trace_global(GlobalAddr(global));
-            }
-        }
-        for (inst, module) in (0..).zip(&self.instances) {
-            let info = module.loaded().info();
-            for (elem, segment) in (0..).zip(&info.elements) {
-                if is_traced(loader::ValType::Ref(segment.ty), info) {
-                    self.vm.trace_elem(InstAddr(inst), elem);
-                }
-            }
         }
     }
 

@@ -4,7 +4,7 @@ use sheave_types::{HeapType, RefType};
 
 use crate::gc::roots::Roots;
 use crate::gc::types::{EXTERN_TYPE, Kind, Width};
-use crate::store::{GlobalAddr, InstAddr, TableAddr};
+use crate::store::{GlobalAddr, TableAddr};
 use crate::trap::Trap;
 use crate::vm::Vm;
 
@@ -289,11 +289,6 @@ impl Vm {
     /// From now on the table's entries are traced references.
     pub fn trace_table(&mut self, table: TableAddr) {
         self.tables[table.0 as usize].traced = true;
-    }
-
-    /// From now on the references of an element segment are traced.
-    pub fn trace_elem(&mut self, inst: InstAddr, elem: u32) {
-        self.instances[inst.0 as usize].traced_elems.push(elem);
     }
 
     /// Whether to collect at every allocation, and overwrite what is free: finds references that nobody told of.
