@@ -4,7 +4,7 @@ use anyhow::Result;
 use sheave::{
     AsContext, AsContextMut, Backend, CallOutcome, Config, Engine, Executor, Extern, ExternRef,
     ExternType, Func, FuncType, Global, HeapType, Instance, Memory, Module, Ref, Store,
-    StoreLimits, Table, Trap, Val, ValType,
+    StoreLimits, Table, Tag, Trap, Val, ValType,
 };
 
 use crate::case::{CALLS_AND_LOOPS, COUNTER, Event, Failure, Random, Type, Value, hash};
@@ -100,6 +100,7 @@ fn from_val(store: impl AsContext, val: &Val, funcs: &[Func]) -> Value {
         Val::FuncRef(f) => Value::Func(f.as_ref().map(place)),
         // Only where a type was damaged.
         Val::V128(v) => Value::I64(v.as_u128() as i64),
+        Val::AnyRef(_) | Val::ExnRef(_) => Value::Func(None),
         Val::ExternRef(e) => Value::Extern(e.map(|e| {
             *e.data(store.as_context())
                 .ok()
@@ -157,9 +158,10 @@ fn import(store: &mut Store<Log>, i: usize, ty: &ExternType, seed: u64) -> Resul
             Global::new(&mut *store, ty.clone(), val)?.into()
         }
         ExternType::Table(ty) => {
-            Table::new(&mut *store, ty.clone(), Ref::null(ty.element().heap_type))?.into()
+            Table::new(&mut *store, ty.clone(), Ref::null(ty.element().heap_type()))?.into()
         }
         ExternType::Memory(ty) => Memory::new(&mut *store, ty.clone())?.into(),
+        ExternType::Tag(ty) => Tag::new(&mut *store, ty)?.into(),
     })
 }
 
@@ -301,8 +303,11 @@ pub fn run_module(module: &Module, seed: u64, mode: &Mode, limits: StoreLimits) 
     }
     for (name, e) in exports {
         let event = match e {
-            Extern::Func(_) => continue,
-            Extern::Global(g) => Event::Global(name, from_val(&store, &g.get(&store), &places)),
+            Extern::Func(_) | Extern::Tag(_) => continue,
+            Extern::Global(g) => {
+                let value = g.get(&mut store);
+                Event::Global(name, from_val(&store, &value, &places))
+            }
             Extern::Memory(m) => Event::Memory(name, m.size(&store), hash(m.data(&store))),
             Extern::Table(t) => {
                 let all: Vec<Ref> = (0..t.size(&store))
