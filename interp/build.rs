@@ -362,61 +362,38 @@ fn words(f: For, op: &OpDef, effect: &str, cold: &mut String) -> String {
                 &format!("slow::call_import(vm, ip.add({size}))"),
                 cold,
             ),
-            "call_indirect" => {
-                let slow = f.out_of_line(
-                    op.name,
-                    &format!("slow::call_indirect(vm, ip.add({size}))"),
-                    cold,
-                );
+            "call_indirect" | "call_ref" => {
+                let call = format!("slow::{word}(vm, ip.add({size}))");
+                let slow = f.out_of_line(op.name, &call, cold);
+                let (base, key) = a.split_last().expect("the last is the base");
+                let find = match word {
+                    "call_ref" => "callee_of_ref",
+                    _ => "callee_in_table0",
+                };
                 format!(
-                    "let base = {}; let Some(cell) = callee_in_table0(vm, {}, {}, {}) else {{ {slow} }}; {}",
-                    arg(3),
-                    arg(0),
-                    arg(1),
-                    arg(2),
+                    "let base = {base}; let Some(cell) = {find}(vm, {}) else {{ {slow} }}; {}",
+                    key.join(", "),
                     enter(f, size, &slow)
                 )
             }
-            "call_ref" => {
-                let slow = f.out_of_line(
-                    op.name,
-                    &format!("slow::call_ref(vm, ip.add({size}))"),
-                    cold,
-                );
+            "return_call" | "return_call_ref" => {
+                let call = format!("slow::{word}(vm, ip.add({size}))");
+                let slow = f.out_of_line(op.name, &call, cold);
+                let (find, rest) = match word {
+                    "return_call" => (format!("let cell = cell_of(vm, {});", arg(0)), &a[1..]),
+                    _ => (
+                        format!(
+                            "let Some(cell) = callee_of_ref(vm, {}, {}) else {{ {slow} }};",
+                            arg(0),
+                            arg(1)
+                        ),
+                        &a[2..],
+                    ),
+                };
                 format!(
-                    "let base = {}; let Some(cell) = callee_of_ref(vm, {}, {}) else {{ {slow} }}; {}",
-                    arg(2),
-                    arg(0),
-                    arg(1),
-                    enter(f, size, &slow)
-                )
-            }
-            "return_call_ref" => {
-                let slow = f.out_of_line(
-                    op.name,
-                    &format!("slow::return_call_ref(vm, ip.add({size}))"),
-                    cold,
-                );
-                format!(
-                    "let Some(cell) = callee_of_ref(vm, {}, {}) else {{ {slow} }}; if !fits(fp, csp, cell) {{ {slow} }} move_slots(fp, 0, {}, {}); {}",
-                    arg(0),
-                    arg(1),
-                    arg(2),
-                    arg(3),
-                    f.dispatch("(*vm).code_base.add(cell as u32 as usize)")
-                )
-            }
-            "return_call" => {
-                let slow = f.out_of_line(
-                    op.name,
-                    &format!("slow::return_call(vm, ip.add({size}))"),
-                    cold,
-                );
-                format!(
-                    "let cell = cell_of(vm, {}); if !fits(fp, csp, cell) {{ {slow} }} move_slots(fp, 0, {}, {}); {}",
-                    arg(0),
-                    arg(1),
-                    arg(2),
+                    "{find} if !fits(fp, csp, cell) {{ {slow} }} move_slots(fp, 0, {}, {}); {}",
+                    rest[0],
+                    rest[1],
                     f.dispatch("(*vm).code_base.add(cell as u32 as usize)")
                 )
             }

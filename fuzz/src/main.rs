@@ -7,6 +7,7 @@
 //! cargo run --release --manifest-path fuzz/Cargo.toml -- --wasm FILE --case 0x1234 --shrink
 //! cargo run --release --manifest-path fuzz/Cargo.toml -- --corpus DIR --times 3 # programs that export run(i32) -> i64
 //! cargo run --release --manifest-path fuzz/Cargo.toml -- --damaged --seconds 60 # damaged images, opened and run
+//! cargo run --release --manifest-path fuzz/Cargo.toml -- --objects --seconds 60 # garbage collection at every allocation
 //! ```
 
 mod case;
@@ -14,8 +15,10 @@ mod check;
 mod damage;
 mod dense;
 mod edit;
+mod objects;
 mod ours;
 mod peer;
+mod random;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -36,6 +39,7 @@ struct Args {
     times: i32,
     shrink: bool,
     damaged: bool,
+    objects: bool,
     damaged_child: Option<u64>,
     damaged_case: Option<u64>,
     out: PathBuf,
@@ -58,6 +62,7 @@ fn args() -> Result<Args> {
         times: 3,
         shrink: false,
         damaged: false,
+        objects: false,
         damaged_child: None,
         damaged_case: None,
         out: Path::new(env!("CARGO_MANIFEST_DIR")).join("found"),
@@ -75,6 +80,7 @@ fn args() -> Result<Args> {
             "--out" => a.out = value()?.into(),
             "--shrink" => a.shrink = true,
             "--damaged" => a.damaged = true,
+            "--objects" => a.objects = true,
             "--damaged-child" => a.damaged_child = Some(number(&value()?)?),
             "--damaged-case" => a.damaged_case = Some(number(&value()?)?),
             _ => bail!("unknown option {name}"),
@@ -264,6 +270,17 @@ fn main() -> Result<()> {
     }
     let found = match (&a.corpus, a.case) {
         _ if a.damaged => damage::fuzz(a.seed, a.seconds)?,
+        (None, Some(seed)) if a.objects => {
+            println!("{}", objects::module(seed));
+            match objects::check(seed) {
+                Ok(_) => 0,
+                Err(text) => {
+                    println!("{text}");
+                    1
+                }
+            }
+        }
+        _ if a.objects => objects::fuzz(a.seed, a.seconds),
         (Some(dir), _) => corpus(dir, a.times)?,
         (None, Some(seed)) => one(&a, seed)?,
         (None, None) => fuzz(&a)?,
