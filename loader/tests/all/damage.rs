@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use sheave_loader::{Module, Options};
 
-const SOURCES: [&str; 4] = [
+const SOURCES: [&str; 5] = [
     r#"(module (import "e" "f" (func (param i32 i64) (result f32 f64))) (table 2 funcref)
          (memory 1) (global (mut i32) (i32.const 3)) (elem (i32.const 0) 0 1)
          (data (i32.const 1) "abc") (export "g" (func 1))
@@ -41,6 +41,22 @@ const SOURCES: [&str; 4] = [
                (unreachable))
              (throw_ref)))
            (i32.const 7))))",
+    r#"(module
+       (rec (type $s (sub (struct (field i8) (field (mut (ref null $s))) (field v128))))
+         (type $t (sub $s (struct (field i8) (field (mut (ref null $s))) (field v128) (field f64)))))
+       (type $a (array (mut (ref null $s)))) (type $f (func (param (ref null $s)) (result i32)))
+       (global $g (ref $a) (array.new_fixed $a 2 (struct.new_default $t) (ref.null $s)))
+       (elem $e (ref null $s) (item (struct.new_default $s))) (data $d "abcd")
+       (func (type $f) (local $n (ref $s)) (local $m (ref null $t))
+         (block $null
+           (local.set $n (br_on_null $null (local.get 0)))
+           (struct.set $s 1 (local.get $n) (struct.new_default $t))
+           (array.set $a (global.get $g) (i32.const 1) (local.get $n))
+           (drop (array.new_elem $a $e (i32.const 0) (i32.const 1)))
+           (return (struct.get_s $s 0 (block $t (result (ref $t))
+             (br_on_cast $t (ref $s) (ref $t) (local.get $n)) (drop)
+             (ref.as_non_null (local.get $m))))))
+         (return_call_ref $f (local.get $m) (ref.null $f))))"#,
 ];
 
 /// Does everything that can be done with a module.
@@ -48,6 +64,7 @@ fn use_all(module: &Module) {
     for func in 0..module.info().n_defined_funcs() {
         let _ = module.code(func);
         let _ = module.positions(func);
+        let _ = module.ref_maps(func);
         let _ = module.func_name(func);
     }
     for segment in 0..module.info().data.len() {

@@ -11,7 +11,8 @@ fn wat(source: &str) -> Vec<u8> {
 fn can_collect(op: Op) -> bool {
     let name = op.def().name;
     let calls = ["call", "return_call", "struct_new", "array_new"];
-    calls.iter().any(|call| name.starts_with(call)) || matches!(op, Op::Fuel | Op::Check)
+    calls.iter().any(|call| name.starts_with(call))
+        || matches!(op, Op::Fuel | Op::Check | Op::Throw)
 }
 
 /// Checks the maps of all functions: they are those of exactly the ops at which a collection can happen, in the code

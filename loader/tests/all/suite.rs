@@ -98,6 +98,7 @@ fn official_modules() {
         Proposal::MultiMemory,
         Proposal::ExtendedConst,
         Proposal::GC,
+        Proposal::ExceptionHandling,
     ] {
         for file in proposal(set) {
             check(&file, &all, &mut counts, &mut wrong);
