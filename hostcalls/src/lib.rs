@@ -72,6 +72,7 @@ pub use store::{AsContext, AsContextMut, Caller, Store, StoreContext, StoreConte
 pub use table::Table;
 pub use tag::Tag;
 pub use typed::{TypedFunc, WasmParams, WasmResults, WasmTy};
+pub use typed_refs::{NoExtern, NoFunc, NoneRef};
 pub use types::{
     ArrayType, ContType, ExnType, ExportType, ExternType, FieldType, Finality, FuncType,
     GlobalType, HeapType, ImportType, MemoryType, MemoryTypeBuilder, Mutability, RefType,

@@ -119,3 +119,36 @@ handles! {
     ExternRef Extern;
     ExnRef Exn;
 }
+
+macro_rules! nulls {
+    ($($(#[$doc:meta])* $ty:ident $heap:ident;)*) => { $(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum $ty {}
+
+        impl sealed::Type for Option<$ty> {}
+        impl WasmTy for Option<$ty> {
+            const IS_REF: bool = true;
+            fn valtype() -> ValType {
+                RefType::new(true, HeapType::$heap).into()
+            }
+            #[inline]
+            fn to_slots(self, _store: &StoreOpaqueRef<'_>) -> Result<[u64; 2]> {
+                Ok([0, 0])
+            }
+            #[inline]
+            fn from_slots(_bits: [u64; 2], _store: &mut StoreOpaqueMut<'_>) -> Option<$ty> {
+                None
+            }
+        }
+    )* };
+}
+
+nulls! {
+    /// A reference that there is none of; `Option<NoFunc>` is always null. Spec: syntax-heaptype (`nofunc`).
+    NoFunc NoFunc;
+    /// A reference that there is none of; `Option<NoExtern>` is always null. Spec: syntax-heaptype (`noextern`).
+    NoExtern NoExtern;
+    /// A reference that there is none of; `Option<NoneRef>` is always null. Spec: syntax-heaptype (`none`).
+    NoneRef None;
+}

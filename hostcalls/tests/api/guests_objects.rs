@@ -166,6 +166,7 @@ fn garbage_of_a_guest_takes_the_hosts_values_along() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "fills much memory")]
 fn the_limiter_is_asked_before_the_heap_grows() {
     use sheave_hostcalls::{GcHeapOutOfMemory, StoreLimitsBuilder, Trap};
     in_stress(|engine| {
@@ -198,6 +199,7 @@ fn the_limiter_is_asked_before_the_heap_grows() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "fills much memory")]
 fn the_limiter_is_asked_for_what_constant_expressions_allocate() {
     use sheave_hostcalls::StoreLimitsBuilder;
     in_stress(|engine| {

@@ -321,3 +321,24 @@ fn tables_hold_internal_references() {
     Table::copy(&mut store, &wide, 0, &table, 1, 1).unwrap();
     assert!(Table::copy(&mut store, &table, 0, &wide, 1, 1).is_err());
 }
+
+#[test]
+fn null_references_have_types_of_their_own() {
+    use sheave_hostcalls::{ExternRef, NoExtern, NoFunc, NoneRef};
+    let mut store = Store::new(&Engine::default(), ());
+    let f = Func::wrap(&mut store, |a: Option<NoneRef>, b: Option<NoFunc>| {
+        assert!(a.is_none() && b.is_none());
+        None::<NoExtern>
+    });
+    assert_eq!(f.ty(&store).param(0), Some(ValType::NULLREF));
+    type Args = (Option<NoneRef>, Option<NoFunc>);
+    let f = f.typed::<Args, Option<Rooted<ExternRef>>>(&store).unwrap();
+    assert!(f.call(&mut store, (None, None)).unwrap().is_none());
+    let wide = f
+        .func()
+        .typed::<(Option<I31>, Option<Func>), Option<NoExtern>>(&store)
+        .unwrap();
+    assert!(wide.call(&mut store, (None, None)).unwrap().is_none());
+    let i = Some(I31::wrapping_u32(1));
+    assert!(wide.call(&mut store, (i, None)).is_err());
+}
