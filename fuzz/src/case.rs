@@ -18,6 +18,7 @@ pub enum Value {
     I64(i64),
     F32(u32),
     F64(u64),
+    V128(u128),
     /// The place among the exported functions, `usize::MAX` for a function that is not exported.
     Func(Option<usize>),
     Extern(Option<u32>),
@@ -30,6 +31,7 @@ pub enum Type {
     I64,
     F32,
     F64,
+    V128,
     Func,
     Extern,
 }
@@ -92,6 +94,10 @@ impl Value {
                     .unwrap_or(2.5)
                     .to_bits(),
             }),
+            // Lanes that are no NaN, whatever their width.
+            Type::V128 => Value::V128(
+                (0..4).fold(0, |v, _| v << 32 | u128::from(random.next() & 0x8fff_bfff)),
+            ),
             Type::Func => Value::Func(None),
             Type::Extern => Value::Extern((bits % 3 != 0).then_some(bits as u32)),
         }
@@ -160,15 +166,18 @@ pub const CALLS_AND_LOOPS: u32 = 1_000;
 fn config(random: &mut Random) -> Config {
     use InstructionKind::{
         Aggregate, Control, Memory, MemoryInt, Numeric, NumericInt, Parametric, Reference, Table,
-        Variable,
+        Variable, Vector, VectorInt,
     };
     let kinds: &[InstructionKind] = match random.below(8) {
         0 => &[NumericInt, Variable, Control, Parametric],
         1 => &[NumericInt, Variable, Control, MemoryInt],
         2 => &[Numeric, Variable, Parametric],
-        3 => &[Reference, Table, Control, Variable, NumericInt],
+        3 => &[
+            VectorInt, NumericInt, Variable, Control, MemoryInt, Parametric,
+        ],
+        4 => &[Reference, Table, Control, Variable, NumericInt],
         _ => &[
-            Numeric, Variable, Control, Parametric, Memory, Reference, Table, Aggregate,
+            Numeric, Vector, Variable, Control, Parametric, Memory, Reference, Table, Aggregate,
         ],
     };
     let mut config = Config {
@@ -203,7 +212,8 @@ fn config(random: &mut Random) -> Config {
         custom_page_sizes_enabled: random.below(3) == 0,
         gc_enabled: false,
         exceptions_enabled: false,
-        simd_enabled: false,
+        simd_enabled: random.below(2) == 0,
+        // Here some are what the deterministic profile says, there what is fastest.
         relaxed_simd_enabled: false,
         threads_enabled: false,
         wide_arithmetic_enabled: random.below(3) == 0,

@@ -72,6 +72,7 @@ fn type_of(ty: &ValType) -> Type {
         ValType::I64 => Type::I64,
         ValType::F32 => Type::F32,
         ValType::F64 => Type::F64,
+        ValType::V128 => Type::V128,
         ValType::Ref(r) if *r.heap_type() == HeapType::Extern => Type::Extern,
         _ => Type::Func,
     }
@@ -83,6 +84,7 @@ fn to_val(mut store: impl AsContextMut, value: &Value) -> Val {
         Value::I64(v) => Val::I64(v),
         Value::F32(v) => Val::F32(v),
         Value::F64(v) => Val::F64(v),
+        Value::V128(v) => Val::V128(v.into()),
         Value::Func(_) => Val::FuncRef(None),
         Value::Extern(e) => Val::ExternRef(
             e.map(|e| ExternRef::new(store.as_context_mut(), e).expect("an externref")),
@@ -99,8 +101,8 @@ fn from_val(store: impl AsContext, val: &Val, funcs: &[Func]) -> Value {
         Val::F64(v) => Value::F64(*v),
         Val::FuncRef(f) => Value::Func(f.as_ref().map(place)),
         // Only where a type was damaged.
-        Val::V128(v) => Value::I64(v.as_u128() as i64),
         Val::AnyRef(_) | Val::ExnRef(_) => Value::Func(None),
+        Val::V128(v) => Value::V128(v.as_u128()),
         Val::ExternRef(e) => Value::Extern(e.map(|e| {
             *e.data(store.as_context())
                 .ok()

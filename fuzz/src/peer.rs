@@ -31,6 +31,7 @@ fn type_of(ty: &ValType) -> Type {
         ValType::I64 => Type::I64,
         ValType::F32 => Type::F32,
         ValType::F64 => Type::F64,
+        ValType::V128 => Type::V128,
         ValType::ExternRef => Type::Extern,
         _ => Type::Func,
     }
@@ -42,6 +43,7 @@ fn to_val(mut store: impl AsContextMut, value: &Value) -> Val {
         Value::I64(v) => Val::I64(v),
         Value::F32(v) => Val::F32(wasmi::F32::from_bits(v)),
         Value::F64(v) => Val::F64(wasmi::F64::from_bits(v)),
+        Value::V128(v) => Val::V128(v.into()),
         Value::Func(_) => Val::FuncRef(Nullable::Null),
         Value::Extern(e) => Val::ExternRef(match e {
             Some(e) => Nullable::Val(ExternRef::new(store.as_context_mut(), e)),
@@ -66,7 +68,7 @@ fn from_val<T: 'static>(store: impl AsContext<Data = T>, val: &Val, funcs: &[Str
                 .downcast_ref::<u32>()
                 .expect("our externref")
         })),
-        Val::V128(_) => unreachable!("no SIMD"),
+        Val::V128(v) => Value::V128(v.as_u128()),
     }
 }
 

@@ -16,6 +16,12 @@ if rustup target list --installed 2>/dev/null | grep -qx wasm32-unknown-unknown 
     name=$(basename "$source" .rs)
     cp "$CARGO_TARGET_DIR/wasm32-unknown-unknown/release/examples/$name.wasm" "$out/$name.wasm"
   done
+  RUSTFLAGS="-C target-feature=+simd128" CARGO_TARGET_DIR=$CARGO_TARGET_DIR/simd \
+    cargo build --quiet --locked --release --examples --target wasm32-unknown-unknown --manifest-path simd/Cargo.toml
+  for source in simd/examples/*.rs; do
+    name=$(basename "$source" .rs)
+    cp "$CARGO_TARGET_DIR/simd/wasm32-unknown-unknown/release/examples/$name.wasm" "$out/$name.wasm"
+  done
 else
   note "no wasm32-unknown-unknown target for Rust: its programs are left out"
 fi

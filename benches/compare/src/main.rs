@@ -110,8 +110,10 @@ fn compare(options: &Options) -> ExitCode {
             }
         };
     }
+    let vectors = if cfg!(feature = "simd") { programs::VECTORS } else { &[] };
     let wanted: Vec<&'static programs::Program> = programs::ALL
         .iter()
+        .chain(vectors)
         .filter(|p| options.programs.is_empty() || options.programs.iter().any(|w| p.name == w || p.kind.contains(w.as_str()) || w.len() > 2 && p.name.contains(w.as_str())))
         .collect();
     if options.list {

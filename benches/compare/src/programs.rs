@@ -88,6 +88,16 @@ pub const ALL: &[Program] = &[
     p("sieve", "integers", 7800, 1600),
 ];
 
+/// Programs that use vectors, with the feature `simd`.
+pub const VECTORS: &[Program] = &[
+    p("simd_blake3", "vectors", 240, 48),
+    p("simd_blur", "vectors", 120, 24),
+    p("simd_gemm", "vectors", 80, 16),
+    p("simd_hex", "vectors", 1600, 320),
+    p("simd_mandelbrot", "vectors", 3000, 1300),
+    p("simd_memchr", "vectors", 240, 48),
+];
+
 /// Where the built programs are: beside this package, in its ignored `target`.
 pub fn dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/programs")

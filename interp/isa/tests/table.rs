@@ -88,6 +88,20 @@ fn the_verifier_refuses_what_is_not_safe_to_run() {
         check(&|a| _ = a.ret_1(4)),
         Err(VerifyErrorKind::SlotOutOfFrame)
     );
+    assert!(check(&|a| _ = a.ret_v128(2)).is_ok());
+    assert_eq!(
+        check(&|a| _ = a.ret_v128(3)),
+        Err(VerifyErrorKind::SlotOutOfFrame),
+        "the upper half is outside"
+    );
+    let upper = |global| {
+        check(&|a| {
+            a.global_get_v128(0, global);
+            a.ret();
+        })
+    };
+    assert!(upper(6).is_ok());
+    assert_eq!(upper(7), Err(VerifyErrorKind::BadIndex));
     assert_eq!(
         check(&|a| _ = a.copy(0, 1)),
         Err(VerifyErrorKind::FallsOffEnd)

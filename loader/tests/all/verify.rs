@@ -30,7 +30,7 @@ impl ModuleShape for Shape<'_> {
         [
             info.tables.len() as u32,
             info.memories.len() as u32,
-            info.global_defs.len() as u32,
+            info.global_defs.len() as u32 + info.vector_globals.len() as u32,
             info.n_imported_globals,
             info.data.len() as u32,
             info.elements.len() as u32,
