@@ -530,17 +530,13 @@ fn threaded_source(abi: &str) -> String {
     let mut s = format!(
         "/// A handler: the code of one op.\npub(crate) type Handler = unsafe extern \"{abi}\" fn({PARAMS}) -> u32;\n\n"
     );
-    let mut table = String::new();
+    let (mut table, mut firsts, mut count) = (String::new(), String::new(), 0);
     let mut cold = String::new();
     write!(s, "#[inline(always)]\nunsafe extern \"{abi}\" fn dispatch({PARAMS}) -> u32 {{\n // SAFETY: I1, the linker put a handler there.\n unsafe {{ (ip.cast::<Handler>().read())(ip, fp, vm, m0, csp, acc, a32, a64) }}\n}}\n").unwrap();
     write!(s, "#[cold]\n#[inline(never)]\nunsafe extern \"{abi}\" fn trap_exit({PARAMS}) -> u32 {{\n let _ = (m0, a32, a64);\n // SAFETY: I1, as every handler.\n unsafe {{ leave_with_trap(vm, ip, fp, csp, trap_from(acc)) }}\n}}\n").unwrap();
     for (index, op) in OPS.iter().enumerate() {
-        let mut row: Vec<String> = Vec::new();
-        for k in 0..4 {
-            if k > places(op) {
-                row.push(row[0].clone());
-                continue;
-            }
+        write!(firsts, "{count}, ").unwrap();
+        for k in 0..=places(op) {
             let name = if k == 0 {
                 format!("h_{}", op.name)
             } else {
@@ -552,15 +548,16 @@ fn threaded_source(abi: &str) -> String {
                 cold.push_str(&op_cold);
             }
             write!(s, "unsafe extern \"{abi}\" fn {name}({PARAMS}) -> u32 {{\n // SAFETY: I1, I2 (verified code), I3 (registers).\n unsafe {{ {text} }}\n}}\n").unwrap();
-            row.push(name);
+            writeln!(table, "    {name},").unwrap();
+            count += 1;
         }
-        writeln!(table, "    [{}],", row.join(", ")).unwrap();
     }
     s.push_str(&cold.replace("{ABI}", abi));
     if abi == "sysv64" {
         ssse3(&mut s, abi);
     }
-    write!(s, "/// By opcode; then with no operand cached, the first, the second, the third.\npub(crate) static HANDLERS: [[Handler; 4]; {}] = [\n{table}];\n", OPS.len()).unwrap();
+    write!(s, "/// For each op the handler with no operand cached, then as many as it has operands that can be: the first, the second, the third.\npub(crate) static HANDLERS: [Handler; {count}] = [\n{table}];\n").unwrap();
+    write!(s, "/// By opcode: where its handlers start.\npub(crate) static FIRST: [u16; {}] = [{firsts}];\n", OPS.len()).unwrap();
     s
 }
 

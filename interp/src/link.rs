@@ -133,7 +133,8 @@ fn handler(op: Op, variant: usize) -> crate::executor::threaded::Handler {
     {
         return handler;
     }
-    crate::executor::threaded::HANDLERS[op as usize][variant]
+    use crate::executor::threaded::{FIRST, HANDLERS};
+    HANDLERS[usize::from(FIRST[op as usize]) + variant]
 }
 
 /// Writes the head of an op: its handler, or its opcode.
@@ -231,4 +232,21 @@ pub(crate) fn unit_at(executor: Executor, code: &[u16], at: u32) -> u32 {
         from += len;
     }
     from as u32
+}
+
+#[cfg(all(test, threaded))]
+mod tests {
+    use super::*;
+    use crate::executor::threaded::{FIRST, HANDLERS};
+
+    #[test]
+    fn every_op_has_as_many_handlers_as_variants() {
+        for (i, info) in INFO.iter().enumerate() {
+            let variants = 1 + info.reads.iter().filter(|(at, _)| *at != NONE).count();
+            let next = FIRST
+                .get(i + 1)
+                .map_or(HANDLERS.len(), |at| usize::from(*at));
+            assert_eq!(next - usize::from(FIRST[i]), variants, "{}", OPS[i].name);
+        }
+    }
 }
