@@ -305,6 +305,7 @@ const OBJECTS: &str = r#"(module
         (local.get $sum)))"#;
 
 #[test]
+#[cfg_attr(miri, ignore = "runs too long")]
 fn what_an_exception_carries_survives_collections() {
     let program = OBJECTS
         .replace(
