@@ -96,9 +96,12 @@ fn text_that_does_not_parse_is_named_with_line_and_column() {
 #[test]
 fn a_feature_that_is_off_is_named() {
     let folder = Folder::new();
-    folder.file("gc.wat", "(module (type (struct (field i32))))");
-    folder.file("threads.wat", "(module (memory 1 1 shared))");
-    for (file, feature) in [("gc.wat", "gc"), ("threads.wat", "threads")] {
+    folder.file("cont.wat", "(module (type $f (func)) (type (cont $f)))");
+    folder.file("page.wat", "(module (memory 1 (pagesize 1)))");
+    for (file, feature) in [
+        ("cont.wat", "stack-switching"),
+        ("page.wat", "custom-page-sizes"),
+    ] {
         for ended in readers(&folder, file) {
             ended.fails_with(1, &format!("`{feature}`"));
         }
