@@ -104,7 +104,7 @@ fn run(text: &str, way: &Way) -> Result<Outcome> {
         if collect {
             caller.gc(None)?;
         }
-        results[0] = args[0].clone();
+        results[0] = args[0];
         Ok(())
     })?;
     if way.pausing {

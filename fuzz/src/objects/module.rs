@@ -241,7 +241,8 @@ impl Gen<'_> {
         for i in 0..self.arrays.len() {
             self.locals.push(Kind::Array(i));
         }
-        for kind in self.locals[self.funcs[f].params.len()..].to_vec() {
+        let declared = self.locals[self.funcs[f].params.len()..].to_vec();
+        for kind in declared {
             let _ = write!(self.text, " (local {})", name(kind));
         }
         self.text.push('\n');

@@ -40,7 +40,7 @@ pub(super) fn write(w: &mut Writer, c: &Contents) {
     w.u64(c.code.isa_hash);
     w.bool(c.code.fuel);
     w.bool(c.code.interruption);
-    w.list(&c.types, |w, ty| write_sub_type(w, ty));
+    w.list(&c.types, write_sub_type);
     w.list(&c.group_ends, |w, end| w.u32(*end));
     w.list(&c.instances, |w, module| w.u32(*module));
     w.list(&c.memory_types, |w, ty| {

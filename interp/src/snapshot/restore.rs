@@ -153,6 +153,7 @@ impl Vm {
         let Some(owners) = owners(state.globals.len(), &state.instances, &descs) else {
             return inconsistent("a global of two instances");
         };
+        #[allow(clippy::needless_range_loop, reason = "two lists, and one is changed")]
         for inst in 0..self.instances.len() {
             self.instances[inst].globals_off = self.alloc_own_globals(descs[inst].desc())?;
         }
