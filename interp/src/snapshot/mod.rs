@@ -159,7 +159,7 @@ const fn inconsistent<T>(what: &'static str) -> Result<T, RestoreError> {
     Err(RestoreError::Inconsistent(what))
 }
 
-/// A host function as it is registered: see [`Vm::new_host_func`].
+/// A host function as it is registered: see [`Vm::new_host_func`](crate::Vm::new_host_func).
 pub type HostFunc = (HostEntry, *const ());
 
 /// Which instance defines each global, as its how-manieth, by GlobalAddr; none does if the host made it.
