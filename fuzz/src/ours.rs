@@ -103,12 +103,10 @@ fn from_val(store: impl AsContext, val: &Val, funcs: &[Func]) -> Value {
         // Only where a type was damaged.
         Val::AnyRef(_) | Val::ExnRef(_) => Value::Func(None),
         Val::V128(v) => Value::V128(v.as_u128()),
+        // Damage can make an internal reference an external one: that has no host value.
         Val::ExternRef(e) => Value::Extern(e.map(|e| {
-            *e.data(store.as_context())
-                .ok()
-                .flatten()
-                .and_then(|d| d.downcast_ref::<u32>())
-                .expect("our externref")
+            let data = e.data(store.as_context()).ok().flatten();
+            data.and_then(|d| d.downcast_ref()).map_or(u32::MAX, |d| *d)
         })),
     }
 }
