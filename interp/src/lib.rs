@@ -21,6 +21,7 @@ mod activation;
 mod atomics;
 mod calls;
 mod code_space;
+mod continuations;
 mod exceptions;
 mod executor;
 mod gc;

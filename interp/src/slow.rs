@@ -10,6 +10,7 @@ pub(crate) use crate::calls::{
     return_call_indirect, return_call_ref,
 };
 
+pub(crate) use crate::continuations::*;
 pub(crate) use crate::exceptions::{throw, throw_ref};
 pub(crate) use crate::gc::ops::*;
 

@@ -43,9 +43,14 @@ pub enum Trap {
     AtomicWaitNonSharedMemory,
     /// `memory.atomic.wait` without a timeout: nobody else runs in the store who could end it.
     AtomicWaitForever,
+    /// A suspension with a tag that no handler around it is for. Spec: the outcome of `suspend` and `switch` without a
+    /// handler.
+    UnhandledTag,
+    /// A continuation that was resumed, bound or switched to before.
+    ContinuationConsumed,
 }
 
-const ALL: [Trap; 19] = [
+const ALL: [Trap; 21] = [
     Trap::Unreachable,
     Trap::MemoryOutOfBounds,
     Trap::TableOutOfBounds,
@@ -65,6 +70,8 @@ const ALL: [Trap; 19] = [
     Trap::HeapMisaligned,
     Trap::AtomicWaitNonSharedMemory,
     Trap::AtomicWaitForever,
+    Trap::UnhandledTag,
+    Trap::ContinuationConsumed,
 ];
 
 impl Trap {
@@ -105,6 +112,8 @@ impl core::fmt::Display for Trap {
             Trap::AtomicWaitForever => {
                 "atomic wait without a timeout, which nothing else in this store could end"
             }
+            Trap::UnhandledTag => "unhandled tag",
+            Trap::ContinuationConsumed => "continuation already consumed",
         })
     }
 }

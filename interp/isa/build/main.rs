@@ -6,7 +6,13 @@ mod read;
 mod write;
 
 /// The files of the table. Opcodes are numbered in this order.
-const FILES: &[&str] = &["ops.isa", "simd.isa", "refs.isa", "atomics.isa"];
+const FILES: &[&str] = &[
+    "ops.isa",
+    "simd.isa",
+    "refs.isa",
+    "atomics.isa",
+    "conts.isa",
+];
 
 #[derive(Clone, Debug)]
 struct Operand {

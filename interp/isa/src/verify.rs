@@ -21,9 +21,9 @@ pub trait ModuleShape {
     fn func(&self, i: u32) -> Option<FuncShape>;
     /// Shape of the `i`-th imported function.
     fn import(&self, i: u32) -> Option<FuncShape>;
-    /// Shape of a function of type `i`.
+    /// Shape of a function of type `i`; of a continuation type, that of its function type.
     fn ty(&self, i: u32) -> Option<FuncShape>;
-    /// Shape of the type of the `i`-th tag; its parameters are the payload.
+    /// Shape of the type of the `i`-th tag; its parameters are the payload, its results what a suspension gives.
     fn tag(&self, i: u32) -> Option<FuncShape>;
     /// Number of tables, memories, defined globals, imported globals, data segments, element segments.
     fn counts(&self) -> [u32; 6];
@@ -88,7 +88,7 @@ pub fn verify(
     }
     let mut labels = Labels::new(code.len());
     let mut ends = false;
-    let mut table_left = 0_u32;
+    let mut table = Table::default();
     let mut handlers = None;
     for instr in Instrs::new(code) {
         let i = match instr {
@@ -96,15 +96,10 @@ pub fn verify(
             Ok(i) => return err(i.pos, VerifyErrorKind::BadOp),
             Err(pos) => return err(pos, VerifyErrorKind::BadOp),
         };
-        if table_left > 0 {
-            if i.op != Op::Br {
-                return err(i.pos, VerifyErrorKind::BadTarget);
-            }
-            table_left -= 1;
+        if !table.take(&i) {
+            return err(i.pos, VerifyErrorKind::BadTarget);
         }
-        if matches!(i.op, Op::BrTable | Op::BrTableAdd) {
-            table_left = (i.n().unwrap_or(0) as u32).saturating_add(1);
-        } else if i.op == Op::TryRange {
+        if i.op == Op::TryRange {
             handlers = handlers.or(Some(i.pos));
         }
         check_operands(&i, frame_slots, shape, module)
@@ -114,7 +109,7 @@ pub fn verify(
         }
         ends = i.op.shape().ends;
     }
-    if !ends || table_left > 0 {
+    if !ends || table.left > 0 {
         return err(code.len() as u32, VerifyErrorKind::FallsOffEnd);
     }
     for i in Instrs::new(code).flatten() {
@@ -129,6 +124,83 @@ pub fn verify(
         }
     }
     Ok(handlers)
+}
+
+/// The ops that belong to the one before them.
+#[derive(Default)]
+struct Table {
+    left: u32,
+    /// They are clauses of a resumption, not branches.
+    clauses: bool,
+}
+
+impl Table {
+    /// Whether the op may come next.
+    fn take(&mut self, i: &Instr<'_>) -> bool {
+        if self.left > 0 {
+            let fits = match i.op {
+                Op::Br => !self.clauses,
+                Op::On | Op::OnSwitch => self.clauses,
+                _ => false,
+            };
+            if !fits {
+                return false;
+            }
+            self.left -= 1;
+        }
+        match i.op {
+            Op::BrTable | Op::BrTableAdd => {
+                self.left = (i.n().unwrap_or(0) as u32).saturating_add(1);
+                self.clauses = false;
+            }
+            Op::Resume | Op::ResumeThrow | Op::ResumeThrowRef => {
+                self.left = i.get("clauses").unwrap_or(0) as u32;
+                self.clauses = true;
+            }
+            _ => {}
+        }
+        true
+    }
+}
+
+/// Checks how many slots an op moves, where two of its operands must agree.
+fn check_moves(
+    i: &Instr<'_>,
+    frame: u32,
+    module: &impl ModuleShape,
+) -> Result<(), VerifyErrorKind> {
+    let get = |name| i.get(name).unwrap_or(0);
+    let none = FuncShape::default();
+    let ty = |name| module.ty(get(name) as u32).unwrap_or(none);
+    let tag = module.tag(get("tag") as u32).unwrap_or(none);
+    // What is moved, and what comes at `base`.
+    let (n, results) = match i.op {
+        Op::Throw => (tag.params, 0),
+        Op::Catch | Op::CatchAll => {
+            let (reference, payload) = (get("with_ref") as u32, i.op == Op::Catch);
+            if reference > 1 {
+                return Err(VerifyErrorKind::SlotOutOfFrame);
+            }
+            (reference + if payload { tag.params } else { 0 }, 0)
+        }
+        Op::On => (tag.params + 1, 0),
+        Op::OnSwitch if get("ty") != 0 || get("zero") != 0 => {
+            return Err(VerifyErrorKind::BadOp);
+        }
+        Op::Suspend => (tag.params, tag.results),
+        Op::Resume => (ty("ty").params, ty("ty").results),
+        Op::ResumeThrow => (tag.params, ty("ty").results),
+        Op::ResumeThrowRef => (0, ty("ty").results),
+        Op::Switch => (ty("ty").params.wrapping_sub(1), ty("back").params),
+        // The rest of the parameters is what is left.
+        Op::ContBind => (ty("from").params.wrapping_sub(ty("to").params), 0),
+        _ => return Ok(()),
+    };
+    let fits = get("base") + u64::from(n.max(results)) <= u64::from(frame);
+    if i.n().unwrap_or(0) != u64::from(n) || !fits {
+        return Err(VerifyErrorKind::SlotOutOfFrame);
+    }
+    Ok(())
 }
 
 fn check_operands(
@@ -146,7 +218,6 @@ fn check_operands(
     };
     let mut base = None;
     let mut callee = None;
-    let mut payload = None;
     let operands = i.op.shape().operands();
     for o in operands {
         let raw = i.raw(o);
@@ -181,7 +252,7 @@ fn check_operands(
                 );
                 callee = calls.then_some(shape);
             }
-            Role::Tag => payload = Some(module.tag(raw as u32).ok_or(VerifyErrorKind::BadIndex)?),
+            Role::Tag => _ = module.tag(raw as u32).ok_or(VerifyErrorKind::BadIndex)?,
             Role::Table => below(counts()[0])?,
             Role::Mem => below(counts()[1])?,
             Role::Global => {
@@ -207,13 +278,7 @@ fn check_operands(
             None => {}
         }
     }
-    if matches!(i.op, Op::Throw | Op::Catch | Op::CatchAll) {
-        let reference = i.get("with_ref").unwrap_or(0);
-        let n = u64::from(payload.map_or(0, |p| p.params)) + reference;
-        if reference > 1 || i.get("n") != Some(n) {
-            return Err(VerifyErrorKind::SlotOutOfFrame);
-        }
-    }
+    check_moves(i, frame, module)?;
     match i.op {
         Op::Ret1 | Op::RetImm => in_frame(0, 1)?,
         Op::RetV128 => in_frame(0, 2)?,
