@@ -19,6 +19,7 @@ use sheave_interp::{
 
 use crate::backtrace::WasmBacktrace;
 use crate::epochs;
+use crate::resume::PauseCall;
 use crate::store::{Caller, Failure, StoreContextMut, StoreInner, StoreOpaque};
 use crate::types::FuncType;
 use crate::values::Val;
@@ -100,6 +101,11 @@ unsafe fn returned_error(opaque: *mut StoreOpaque, error: Error) -> HostStatus {
     // SAFETY: H1.
     match unsafe { (*opaque).throws(error) } {
         Ok(()) => HostStatus::Thrown,
+        // SAFETY: as above.
+        Err(error) if error.is::<PauseCall>() => unsafe {
+            failed(opaque, Failure::Error(error));
+            HostStatus::Pause
+        },
         // SAFETY: as above.
         Err(error) => unsafe { failed(opaque, Failure::Error(error)) },
     }
@@ -326,12 +332,17 @@ pub(crate) fn failure_of(
     exit: Exit,
 ) -> Failure {
     let mut error = match (opaque.take_failure(), exit) {
+        // Whoever gets it shall not take it for its own.
+        (Some(Failure::Error(error)), _) if error.is::<PauseCall>() => {
+            Error::msg(PauseCall.to_string())
+        }
         (Some(Failure::Error(error)), _) => error,
         (Some(panic), _) => return panic,
         (None, Exit::Trap(trap)) => trap.into(),
         (None, Exit::Thrown) => opaque.thrown_error(),
         (None, Exit::Paused(PauseReason::OutOfFuel)) => Trap::OutOfFuel.into(),
         (None, Exit::Paused(PauseReason::Interrupted)) => Trap::Interrupt.into(),
+        (None, Exit::Paused(PauseReason::HostCall)) => Error::msg(PauseCall.to_string()),
         (None, Exit::Load(error)) => match error.downcast::<sheave_loader::LoadError>() {
             Ok(error) => Error::new(*error),
             Err(error) => Error::from_boxed(error),

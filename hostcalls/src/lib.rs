@@ -64,7 +64,7 @@ pub use limits::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 pub use linker::{Linker, UnknownImportError};
 pub use memory::{Memory, MemoryAccessError, SharedMemoryError};
 pub use module::Module;
-pub use resume::{CallOutcome, PausedCall};
+pub use resume::{CallOutcome, PauseCall, PausedCall};
 pub use sheave_interp::{Backend, Executor, GcStats, PauseReason, Trap};
 pub use sheave_loader::{Feature, FeatureOrigin, LoadError, LoadErrorKind};
 pub use snapshot::Snapshot;

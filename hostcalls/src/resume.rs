@@ -22,6 +22,44 @@ pub enum CallOutcome {
     Paused(PauseReason),
 }
 
+/// The error that a host function returns to pause the call that it is part of: it waits in the store as if it had been
+/// interrupted ([`PauseReason::HostCall`]), and the host function is called again, with the same arguments, when it goes
+/// on, here or where a snapshot of the store is restored. So a host function returns it before it does anything that
+/// must not be done twice; the embedder's data say why it was paused, and that it has been.
+///
+/// Only a host function that wasm calls by its import can pause, in a call by [`Func::call_resumable`], and only if it
+/// has no parameters that the collector follows. Anywhere else the call fails, with an error that says so.
+///
+/// ```
+/// # use sheave_hostcalls::{CallOutcome, Caller, Engine, Linker, Module, PauseCall, Result, Store, Val};
+/// let engine = Engine::default();
+/// let module = Module::new(&engine, r#"(module (import "" "ask" (func $ask (result i32)))
+///     (func (export "f") (result i32) (i32.add (call $ask) (i32.const 1))))"#)?;
+/// let mut linker = Linker::new(&engine);
+/// linker.func_wrap("", "ask", |caller: Caller<'_, Option<i32>>| -> Result<i32> {
+///     caller.data().ok_or(PauseCall.into())
+/// })?;
+/// let mut store = Store::new(&engine, None);
+/// let f = linker.instantiate(&mut store, &module)?.get_func(&mut store, "f").unwrap();
+/// let mut results = [Val::I32(0)];
+/// let outcome = f.call_resumable(&mut store, &[], &mut results)?;
+/// assert!(matches!(outcome, CallOutcome::Paused(_)));
+/// *store.data_mut() = Some(6);
+/// assert_eq!(store.resume_call(&mut results)?, CallOutcome::Finished);
+/// assert_eq!(results[0].unwrap_i32(), 7);
+/// # Ok::<(), sheave_hostcalls::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PauseCall;
+
+impl core::fmt::Display for PauseCall {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("a host function asked for a pause where the call cannot wait")
+    }
+}
+
+impl core::error::Error for PauseCall {}
+
 /// A call that waits in a store.
 pub(crate) struct PausedState {
     pub(crate) func: Func,
@@ -192,6 +230,10 @@ impl<T: 'static> StoreInner<T> {
                 return Ok(CallOutcome::Finished);
             }
             Err(Exit::Paused(reason)) => {
+                if reason == PauseReason::HostCall {
+                    // It is no failure after all.
+                    drop(opaque.take_failure());
+                }
                 opaque.paused = Some(PausedState {
                     func,
                     ty,

@@ -13,6 +13,7 @@ mod api {
     mod memories;
     mod modules;
     mod objects;
+    mod pausing;
     mod reentry;
     mod resuming;
     mod rooting;

@@ -32,6 +32,8 @@ pub enum PauseReason {
     OutOfFuel,
     /// The interrupt flag was set.
     Interrupted,
+    /// An imported host function asked for it; it is called again when the call goes on.
+    HostCall,
 }
 
 /// An activation that was begun; [`Vm::finish`] ends it. Innermost first.
@@ -175,7 +177,7 @@ impl Vm {
             (*vm).top = top;
             match status {
                 HostStatus::Done => Ok(()),
-                HostStatus::Failed => Err(Exit::Host),
+                HostStatus::Failed | HostStatus::Pause => Err(Exit::Host),
                 HostStatus::Trap(t) => Err(Exit::Trap(t)),
                 HostStatus::Thrown => Err(Exit::Thrown),
             }

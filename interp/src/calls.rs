@@ -5,10 +5,13 @@
 
 use core::sync::atomic::AtomicU64;
 
+use crate::activation::PauseReason;
 use crate::code_space::CROSS_AT;
 use crate::exceptions::throw_pending;
 use crate::module::UNLINKED;
-use crate::regs::{EXIT_HOST, EXIT_LOAD, EXIT_THROWN, EXIT_TRAP, get_u64, move_slots, rd16, rd32};
+use crate::regs::{
+    EXIT_HOST, EXIT_LOAD, EXIT_PAUSED, EXIT_THROWN, EXIT_TRAP, get_u64, move_slots, rd16, rd32,
+};
 use crate::store::FuncAddr;
 use crate::trap::Trap;
 use crate::vm::{HostStatus, Vm};
@@ -57,8 +60,13 @@ impl Operands {
 /// How a call is made.
 #[derive(Clone, Copy)]
 enum How {
-    /// The arguments are at `base`; the caller goes on at `next`.
-    Call { base: u16, next: *const u8 },
+    /// The arguments are at `base`; the caller goes on at `next`. `again` says whether the op can be run once more, as
+    /// it was: it reads nothing from an accumulator.
+    Call {
+        base: u16,
+        next: *const u8,
+        again: bool,
+    },
     /// `n` arguments at `base` replace the frame.
     Tail { base: u16, n: u16 },
 }
@@ -73,6 +81,7 @@ pub(crate) unsafe fn call(vm: *mut Vm, next: *const u8) -> u32 {
             How::Call {
                 base: o.u16(3),
                 next,
+                again: false,
             },
         )
     }
@@ -104,6 +113,7 @@ pub(crate) unsafe fn call_import(vm: *mut Vm, next: *const u8) -> u32 {
             How::Call {
                 base: o.u16(3),
                 next,
+                again: true,
             },
         )
     }
@@ -142,6 +152,7 @@ pub(crate) unsafe fn call_indirect(vm: *mut Vm, next: *const u8) -> u32 {
                 How::Call {
                     base: o.u16(5),
                     next,
+                    again: false,
                 },
             ),
             Err(t) => raise(vm, t),
@@ -178,6 +189,7 @@ pub(crate) unsafe fn call_ref(vm: *mut Vm, next: *const u8) -> u32 {
                 How::Call {
                     base: o.u16(4),
                     next,
+                    again: false,
                 },
             ),
             Err(t) => raise(vm, t),
@@ -236,13 +248,15 @@ unsafe fn call_addr(vm: *mut Vm, f: u32, how: How) -> u32 {
         let rec = (&raw const (*vm).funcs_ptr).read().add(f as usize);
         if (*rec).entry.is_some() {
             return match how {
-                How::Call { base, next } => match call_host(vm, FuncAddr(f), base, next) {
-                    EXIT_THROWN => throw_pending(vm, false),
-                    status => status,
-                },
+                How::Call { base, next, again } => {
+                    match call_host(vm, FuncAddr(f), base, next, again) {
+                        EXIT_THROWN => throw_pending(vm, false),
+                        status => status,
+                    }
+                }
                 How::Tail { base, n } => {
                     move_slots((*vm).fp, 0, base, n);
-                    let status = call_host(vm, FuncAddr(f), 0, core::ptr::null());
+                    let status = call_host(vm, FuncAddr(f), 0, core::ptr::null(), false);
                     if status == EXIT_THROWN {
                         return throw_pending(vm, true);
                     }
@@ -290,7 +304,7 @@ unsafe fn enter(vm: *mut Vm, cell: *const AtomicU64, how: How) -> u32 {
         let m = &mut *vm;
         let at = m.frame_at();
         match how {
-            How::Call { base, next } => {
+            How::Call { base, next, .. } => {
                 if let Err(t) = m.reserve_stack(at + u32::from(base) * 8, value >> 32) {
                     return raise(vm, t);
                 }
@@ -334,7 +348,7 @@ unsafe fn enter_other(vm: *mut Vm, inst: u32, cell: *const AtomicU64, how: How) 
             return raise(vm, t);
         }
         match how {
-            How::Call { base, next } => {
+            How::Call { base, next, .. } => {
                 m.push_record(
                     (next.addr() - m.code_base.addr()) as u32,
                     u32::from(base) * 8,
@@ -373,7 +387,7 @@ pub(crate) unsafe fn ret_cross(vm: *mut Vm, _next: *const u8) -> u32 {
 }
 
 /// Calls a host function whose arguments are at `base`. Everything derived is taken anew afterwards.
-unsafe fn call_host(vm: *mut Vm, f: FuncAddr, base: u16, next: *const u8) -> u32 {
+unsafe fn call_host(vm: *mut Vm, f: FuncAddr, base: u16, next: *const u8, again: bool) -> u32 {
     // SAFETY: I1; the host's promises of `new_host_func`.
     unsafe {
         let rec = (*vm).funcs_ptr.add(f.0 as usize);
@@ -402,6 +416,11 @@ unsafe fn call_host(vm: *mut Vm, f: FuncAddr, base: u16, next: *const u8) -> u32
         match status {
             HostStatus::Trap(t) => raise(vm, t),
             HostStatus::Thrown => EXIT_THROWN,
+            // The collector follows no arguments of a call: they would not outlive the pause.
+            HostStatus::Pause if again && !(&*vm).takes_traced(f) => {
+                (*vm).pause = PauseReason::HostCall;
+                EXIT_PAUSED
+            }
             _ => EXIT_HOST,
         }
     }

@@ -418,6 +418,14 @@ impl Vm {
         matches!((def(a), def(b)), (Some(a), Some(b)) if a.is_subtype_of(b))
     }
 
+    /// Whether a function has parameters that the collector follows.
+    pub(crate) fn takes_traced(&self, func: FuncAddr) -> bool {
+        let ty = self.funcs.get(func.0 as usize).map(|rec| rec.ty);
+        let ty = ty.and_then(|id| self.registry.get(id));
+        let params = ty.as_ref().and_then(|def| def.ty.as_func());
+        params.is_none_or(|ty| ty.params().iter().any(|p| self.registry.is_traced(*p)))
+    }
+
     /// The engine-wide identity of a function's type, or `None` if there is no such function.
     pub fn func_type(&self, func: FuncAddr) -> Option<u32> {
         Some(self.funcs.get(func.0 as usize)?.ty)

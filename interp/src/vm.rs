@@ -30,6 +30,9 @@ pub enum HostStatus {
     Trap(Trap),
     /// It throws what [`Vm::set_pending_exception`] set; wasm may catch that.
     Thrown,
+    /// It has done nothing yet, and is to be called again, with the same arguments, when the activation goes on. Where
+    /// that cannot be, it failed.
+    Pause,
 }
 
 /// A host function: `cx` is [`Vm::set_host_context`]'s, `data` is what it was registered with, `frame` is where its

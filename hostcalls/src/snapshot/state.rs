@@ -70,6 +70,7 @@ pub(super) fn write(w: &mut Writer, c: &Contents) {
         w.u8(match reason {
             PauseReason::OutOfFuel => 0,
             PauseReason::Interrupted => 1,
+            PauseReason::HostCall => 2,
         });
     });
     write_vm(w, &c.vm);
@@ -167,6 +168,7 @@ pub(super) fn read(r: &mut Reader<'_>) -> Result<Contents> {
         let reason = match r.u8()? {
             0 => PauseReason::OutOfFuel,
             1 => PauseReason::Interrupted,
+            2 => PauseReason::HostCall,
             _ => bail!("damaged snapshot: reason of a pause"),
         };
         Ok((func, reason))

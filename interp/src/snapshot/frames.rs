@@ -146,7 +146,10 @@ impl FrameCode {
     fn pause(&self, pos: u32) -> Option<(u32, bool)> {
         let (instr, before) = self.at(pos)?;
         let behind_check = before.is_some_and(|before| before.op == Op::Check);
-        let at_pause = matches!(instr.op, Op::Fuel | Op::Check);
+        // A host function that asked for a pause is called again. Behind a `check` it does not matter which of the two it
+        // was: more is live at the `check`.
+        let at_pause =
+            matches!(instr.op, Op::Fuel | Op::Check) || instr.op == Op::CallImport && !behind_check;
         (behind_check || at_pause).then(|| (self.linked(pos), !at_pause))
     }
 
