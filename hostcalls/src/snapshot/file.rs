@@ -18,15 +18,18 @@ const CRC_AT: usize = 24;
 /// The sections, in their order in the file.
 const STATE: usize = 0;
 const MODULES: usize = 1;
-const RUNS: usize = 2;
-const PAGES: usize = 3;
-const SECTIONS: usize = 4;
-const NAMES: [&str; SECTIONS] = ["state", "modules", "runs", "pages"];
+const HOST: usize = 2;
+const RUNS: usize = 3;
+const PAGES: usize = 4;
+const SECTIONS: usize = 5;
+const NAMES: [&str; SECTIONS] = ["state", "modules", "host", "runs", "pages"];
 
-pub(super) fn encode(contents: &Contents) -> Vec<u8> {
+/// The file of a store's state and the embedder's bytes.
+pub(super) fn encode(contents: &Contents, host: &[u8]) -> Vec<u8> {
     let mut sections: [Writer; SECTIONS] = Default::default();
     state::write(&mut sections[STATE], contents);
     sections[MODULES].list(&contents.modules, |w, wasm| w.bytes(wasm));
+    sections[HOST].0.extend_from_slice(host);
     sections[RUNS].list(&contents.runs, |w, run| {
         w.u32(run.memory);
         w.u32(run.pages);
@@ -61,7 +64,7 @@ pub(super) fn encode(contents: &Contents) -> Vec<u8> {
     file.0
 }
 
-pub(super) fn decode(file: &[u8]) -> Result<Contents> {
+pub(super) fn decode(file: &[u8]) -> Result<(Contents, Arc<[u8]>)> {
     if !file.starts_with(&MAGIC) {
         bail!("not a snapshot");
     }
@@ -111,5 +114,5 @@ pub(super) fn decode(file: &[u8]) -> Result<Contents> {
     })?;
     reader.end()?;
     contents.pages = section(PAGES)?.to_vec();
-    Ok(contents)
+    Ok((contents, Arc::from(section(HOST)?)))
 }

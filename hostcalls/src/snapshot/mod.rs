@@ -46,7 +46,7 @@ use contents::Contents;
 /// # Ok::<(), sheave_hostcalls::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Snapshot(Arc<Inner>);
+pub struct Snapshot(Arc<Inner>, Arc<[u8]>);
 
 struct Inner {
     contents: Contents,
@@ -56,7 +56,18 @@ struct Inner {
 
 impl Snapshot {
     fn new(contents: Contents, live: Option<(Engine, Vec<Module>)>) -> Snapshot {
-        Snapshot(Arc::new(Inner { contents, live }))
+        Snapshot(Arc::new(Inner { contents, live }), Arc::default())
+    }
+
+    /// The same snapshot, with bytes of the embedder's in it: what else a program needs to go on, which the store does not
+    /// know. They are kept as they are.
+    pub fn with_host_state(self, bytes: impl Into<Arc<[u8]>>) -> Snapshot {
+        Snapshot(self.0, bytes.into())
+    }
+
+    /// The bytes that [`Snapshot::with_host_state`] put in; empty if it did not.
+    pub fn host_state(&self) -> &[u8] {
+        &self.1
     }
 
     fn contents(&self) -> &Contents {
@@ -65,7 +76,7 @@ impl Snapshot {
 
     /// Its bytes, in the format of `docs/snapshot-format.md`: the same for the same state, on every machine.
     pub fn to_bytes(&self) -> Vec<u8> {
-        file::encode(self.contents())
+        file::encode(self.contents(), &self.1)
     }
 
     /// A snapshot from its bytes.
@@ -74,7 +85,8 @@ impl Snapshot {
     /// If they are not a whole snapshot of this version. What they say is checked against the modules when a store is
     /// restored.
     pub fn from_bytes(bytes: &[u8]) -> Result<Snapshot> {
-        Ok(Snapshot::new(file::decode(bytes)?, None))
+        let (contents, host) = file::decode(bytes)?;
+        Ok(Snapshot::new(contents, None).with_host_state(host))
     }
 
     /// Writes it to a file: under another name first, which then replaces the file at once, so that whatever happens

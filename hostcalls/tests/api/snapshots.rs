@@ -5,6 +5,9 @@ use sheave_hostcalls::{
     Backend, CallOutcome, Caller, Config, Engine, Func, Linker, Module, Snapshot, Store, Val,
 };
 
+/// Bytes of the file's header and table of sections.
+const HEAD: usize = 32 + 5 * 32;
+
 const PROGRAM: &str = r#"(module
     (import "host" "note" (func $note (param i32) (result i64)))
     (import "host" "unused" (func))
@@ -299,7 +302,7 @@ fn cut_off_and_flipped_files_are_errors() {
         assert!(Snapshot::from_bytes(&bytes[..len]).is_err(), "{len}");
     }
     // Padding between sections is not covered by a checksum, and means nothing.
-    for at in (0..160).chain((160..bytes.len()).step_by(step)) {
+    for at in (0..HEAD).chain((HEAD..bytes.len()).step_by(step)) {
         let mut bad = bytes.clone();
         bad[at] ^= 1 << (at % 8);
         if let Ok(snapshot) = Snapshot::from_bytes(&bad) {
@@ -312,13 +315,13 @@ fn cut_off_and_flipped_files_are_errors() {
 fn seal(bytes: &mut [u8]) {
     let u64_at =
         |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
-    for entry in (32..160).step_by(32) {
+    for entry in (32..HEAD).step_by(32) {
         let (start, len) = (u64_at(bytes, entry + 8), u64_at(bytes, entry + 16));
         let crc = crc32fast::hash(&bytes[start as usize..(start + len) as usize]);
         bytes[entry + 4..entry + 8].copy_from_slice(&crc.to_le_bytes());
     }
     bytes[24..28].fill(0);
-    let crc = crc32fast::hash(&bytes[..160]);
+    let crc = crc32fast::hash(&bytes[..HEAD]);
     bytes[24..28].copy_from_slice(&crc.to_le_bytes());
 }
 
@@ -327,7 +330,7 @@ fn seal(bytes: &mut [u8]) {
 fn a_forged_state_fools_itself_at_most() {
     for engine in engines(fuel) {
         let bytes = some_bytes(&engine);
-        let state = 160..160 + 1200.min(bytes.len() - 160);
+        let state = HEAD..HEAD + 1200.min(bytes.len() - HEAD);
         let (mut restored, mut refused) = (0, 0);
         for at in state.step_by(3) {
             for value in [0, 1, 0x7f, 0xff, bytes[at].wrapping_add(1)] {
@@ -364,13 +367,14 @@ fn a_forged_state_fools_itself_at_most() {
 fn a_snapshot_is_written_and_opened() {
     let engine = &engines(fuel)[0];
     let snapshot = Snapshot::from_bytes(&some_bytes(engine)).unwrap();
+    assert_eq!(snapshot.host_state(), b"");
+    let snapshot = snapshot.with_host_state(*b"of the host");
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store.snapshot");
     snapshot.write_to(&path).unwrap();
-    assert_eq!(
-        Snapshot::open(&path).unwrap().to_bytes(),
-        snapshot.to_bytes()
-    );
+    let opened = Snapshot::open(&path).unwrap();
+    assert_eq!(opened.to_bytes(), snapshot.to_bytes());
+    assert_eq!(opened.host_state(), b"of the host");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     let error = Snapshot::open(dir.path().join("none")).unwrap_err();
     assert!(error.to_string().contains("none"), "{error}");
