@@ -116,8 +116,8 @@ macro_rules! for_each_feature {
             "wide-arithmetic" wasm_wide_arithmetic WIDE_ARITHMETIC Proposal false;
             /// A shorter encoding of imports that share a module name.
             "compact-imports" wasm_compact_imports COMPACT_IMPORTS Proposal false;
-            /// Continuations.
-            "stack-switching" wasm_stack_switching STACK_SWITCHING Proposal false = "its instructions are not translated yet";
+            /// Continuations: `cont.new`, `resume`, `suspend`, `switch`; tags with results.
+            "stack-switching" wasm_stack_switching STACK_SWITCHING Proposal false;
             /// `memory.discard`.
             "memory-control" wasm_memory_control MEMORY_CONTROL Proposal false = "an early proposal";
             /// Descriptors of types and exact types.

@@ -1,8 +1,8 @@
 //! What a module declares, apart from the code of its functions.
 
 use crate::types::{
-    DataSegment, ElementSegment, Export, ExportKind, FuncType, GlobalDef, GlobalType, Import,
-    ImportType, MemoryType, SubType, TableDef, TableType, ValType,
+    CompositeType, DataSegment, ElementSegment, Export, ExportKind, FuncType, GlobalDef,
+    GlobalType, Import, ImportType, MemoryType, SubType, TableDef, TableType, ValType,
 };
 use core::ops::Range;
 use sheave_isa::FuncShape;
@@ -16,7 +16,8 @@ pub struct ModuleInfo {
     pub types: Vec<SubType>,
     /// Where each recursion group ends, in type indices; they follow each other.
     pub group_ends: Vec<u32>,
-    /// How many slots the parameters and results of each function type take, by type index.
+    /// How many slots the parameters and results of each function type take, by type index; of a continuation type,
+    /// those of its function type.
     pub shapes: Vec<FuncShape>,
     /// Which of the globals that are defined here, counted from the first of them, are vectors.
     pub vector_globals: Vec<u32>,
@@ -32,7 +33,8 @@ pub struct ModuleInfo {
     pub memories: Vec<MemoryType>,
     /// Type of each global.
     pub globals: Vec<GlobalType>,
-    /// Type index of each tag: of a function type whose parameters are the payload.
+    /// Type index of each tag: of a function type whose parameters are the payload, and whose results are what a
+    /// suspension gives.
     pub tags: Vec<u32>,
     /// How many functions are imported.
     pub n_imported_funcs: u32,
@@ -70,6 +72,19 @@ impl ModuleInfo {
         let (params, results) = ty.as_func().map_or((0, 0), FuncType::slots);
         self.shapes.push(FuncShape { params, results });
         self.types.push(ty);
+    }
+
+    /// Ends a recursion group with the type that was added last.
+    pub(crate) fn end_group(&mut self) {
+        let start = self.group_ends.last().map_or(0, |end| *end as usize);
+        self.group_ends.push(self.types.len() as u32);
+        // The function type of a continuation type may stand behind it.
+        for at in start..self.types.len() {
+            if let CompositeType::Cont(func) = self.types[at].composite {
+                let shape = self.shapes.get(func as usize).copied();
+                self.shapes[at] = shape.unwrap_or_default();
+            }
+        }
     }
 
     /// Where a field of a struct type lies.

@@ -141,7 +141,7 @@ impl Sections {
                     for ty in group?.into_types() {
                         info.add_type(sub_type(&ty)?);
                     }
-                    info.group_ends.push(info.types.len() as u32);
+                    info.end_group();
                 }
             }
             Payload::ImportSection(reader) => {

@@ -19,6 +19,8 @@ pub(super) enum FrameKind {
 pub(super) enum Signature {
     Empty,
     Result(Ty),
+    /// One result: a reference of this type of the module.
+    Reference(u32),
     Type(u32),
 }
 
@@ -44,6 +46,17 @@ pub(super) struct Frame {
     pub(super) stamp: u32,
     /// For a loop that begins with a branch out of it, the frame that leads to.
     pub(super) exit: u32,
+}
+
+/// The type of the module that values of this type refer to.
+fn concrete_type(ty: wasmparser::ValType) -> Option<u32> {
+    match ty {
+        wasmparser::ValType::Ref(ty) => match ty.heap_type() {
+            wasmparser::HeapType::Concrete(index) => index.as_module_index(),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 impl Frame {
@@ -79,9 +92,14 @@ impl Translator<'_> {
         let (signature, n_params, n_results) = match ty {
             BlockType::Empty => (Signature::Empty, 0, 0),
             BlockType::Type(ty) => {
+                let concrete = concrete_type(ty);
                 let ty = self.ty_read(ty);
                 let slots = if ty == Ty::V128 { 2 } else { 1 };
-                (Signature::Result(ty), 0, slots)
+                let signature = match concrete {
+                    Some(index) => Signature::Reference(index),
+                    None => Signature::Result(ty),
+                };
+                (signature, 0, slots)
             }
             BlockType::FuncType(index) => {
                 let (params, results) = self.shape(index);
@@ -226,10 +244,15 @@ impl Translator<'_> {
 
     fn push_params(&mut self, signature: Signature) {
         if let Signature::Type(index) = signature {
-            let info = self.info;
-            for ty in info.type_as_func(index).map_or(&[][..], |ty| ty.params()) {
-                self.push_value(self.ty(*ty));
-            }
+            self.push_type_params(index);
+        }
+    }
+
+    /// Pushes the parameters of a function of this type.
+    pub(super) fn push_type_params(&mut self, index: u32) {
+        let info = self.info;
+        for ty in info.type_as_func(index).map_or(&[][..], |ty| ty.params()) {
+            self.push_value(self.ty(*ty));
         }
     }
 
@@ -237,6 +260,7 @@ impl Translator<'_> {
         match signature {
             Signature::Empty => {}
             Signature::Result(ty) => self.push_value(ty),
+            Signature::Reference(index) => self.push_value(self.ref_ty_of(index)),
             Signature::Type(index) => self.push_type_results(index),
         }
     }

@@ -224,6 +224,7 @@ macro_rules! translate {
     (@threads $($rest:tt)*) => { translate!(@mvp $($rest)*) };
     (@gc $($rest:tt)*) => { translate!(@mvp $($rest)*) };
     (@exceptions $($rest:tt)*) => { translate!(@mvp $($rest)*) };
+    (@stack_switching $($rest:tt)*) => { translate!(@mvp $($rest)*) };
     (@wide_arithmetic $($rest:tt)*) => { translate!(@mvp $($rest)*) };
     (@simd $($rest:tt)*) => { translate!(@mvp $($rest)*) };
     (@relaxed_simd $($rest:tt)*) => { translate!(@mvp $($rest)*) };

@@ -151,7 +151,7 @@ impl Translator<'_> {
         if !self.reachable {
             return;
         }
-        let ty = self.info.tags.get(tag as usize).copied().unwrap_or(0);
+        let ty = self.tag_type(tag);
         let n = self.shape(ty).0;
         self.settle_top(n);
         // The exception is allocated while its payload is still in the frame.

@@ -82,14 +82,14 @@ impl Translator<'_> {
     }
 
     /// The op at `pos` made an object.
-    fn made(&mut self, pos: u32, live: Option<super::maps::Slots>) {
+    pub(super) fn made(&mut self, pos: u32, live: Option<super::maps::Slots>) {
         self.safepoint_with(pos, live);
         self.last = pos;
         self.push_temp(Ty::GcRef);
     }
 
     /// An op that makes an object of `N` operands.
-    fn new_of<const N: usize, const M: usize>(&mut self, op: Op, extra: [u16; M]) {
+    pub(super) fn new_of<const N: usize, const M: usize>(&mut self, op: Op, extra: [u16; M]) {
         if self.reachable {
             let live = self.live();
             self.result::<N, M>(op, extra, Ty::GcRef);

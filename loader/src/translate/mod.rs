@@ -22,6 +22,7 @@ mod atomics;
 mod branch;
 mod call;
 mod condition;
+mod continuations;
 mod control;
 pub(crate) mod decode;
 mod driver;

@@ -33,7 +33,7 @@ impl Translator<'_> {
     }
 
     /// What a reference to this type of the module is.
-    fn ref_ty_of(&self, index: u32) -> Ty {
+    pub(super) fn ref_ty_of(&self, index: u32) -> Ty {
         match self.info.type_as_func(index) {
             Some(_) => Ty::Ref,
             None => Ty::GcRef,

@@ -1,8 +1,9 @@
 //! `tests/disas/*.wat`: the bytecode expected of each is at its end, in lines that start with
-//! `;;=`; `BLESS=1` writes it. The first line may hold options: `;;! fuel interruption`.
+//! `;;=`; `BLESS=1` writes it. The first line may hold options: `;;! fuel interruption
+//! stack-switching`.
 
 use crate::verify::verify_all;
-use sheave_loader::{Module, Options};
+use sheave_loader::{Module, Options, WasmFeatures};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -16,11 +17,13 @@ fn bytecode(source: &str) -> String {
         .split_whitespace()
         .collect();
     let has = |word| words.first() == Some(&";;!") && words.contains(&word);
-    let options = Options {
+    let mut options = Options {
         fuel: has("fuel"),
         interruption: has("interruption"),
         ..Options::default()
     };
+    let conts = has("stack-switching");
+    options.features.set(WasmFeatures::STACK_SWITCHING, conts);
     let bytes = wat::parse_str(source).expect("the module is well-formed");
     let module = Module::new(bytes.clone(), &options).expect("the module is valid");
     verify_all(&bytes, &options);

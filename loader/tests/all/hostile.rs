@@ -4,7 +4,7 @@
 //! hours.
 
 use crate::verify::verify_all;
-use sheave_loader::{LoadErrorKind, Module, Options};
+use sheave_loader::{LoadErrorKind, Module, Options, WasmFeatures};
 
 /// Smaller where each step is slow.
 const SCALE: usize = if cfg!(miri) { 2000 } else { 1 };
@@ -49,12 +49,16 @@ const UNARY: &[u8] = &[0x60, 1, 0x7f, 0];
 
 /// Units of bytecode for each byte of the module's only function.
 fn expansion(bytes: &[u8]) -> usize {
-    verify_all(bytes, &Options::default());
-    let module = Module::new(bytes, &Options::default()).expect("valid");
-    let options = Options {
-        lazy_translation: false,
-        ..Options::default()
-    };
+    expansion_with(bytes, WasmFeatures::empty())
+}
+
+/// As `expansion`, with more features than are on by default.
+fn expansion_with(bytes: &[u8], more: WasmFeatures) -> usize {
+    let mut options = Options::default();
+    options.features.insert(more);
+    verify_all(bytes, &options);
+    let module = Module::new(bytes, &options).expect("valid");
+    options.lazy_translation = false;
     let eager = Module::new(bytes, &options).expect("valid");
     assert_eq!(module.code(0), eager.code(0));
     module.code(0).expect("small enough").code.len() / bytes.len()
@@ -204,6 +208,38 @@ fn a_stack_without_end() {
         let error = Module::new(bytes.clone(), &options).unwrap_err();
         assert_eq!(error.kind, LoadErrorKind::TooManySlots);
     }
+}
+
+#[test]
+fn resumptions_with_many_clauses() {
+    // 100 resumptions inside 10,000 blocks, each with a clause for every tenth of these: for a tag, in turn with a switch.
+    let (blocks, resumptions) = if cfg!(miri) { (20, 3) } else { (10_000, 100) };
+    let clauses = blocks / 10;
+    let types: [&[u8]; 3] = [
+        &[0x60, 0, 0],
+        // (cont 0), (func (result (ref null 1)))
+        &[0x5d, 0],
+        &[0x60, 0, 1, 0x63, 1],
+    ];
+    let mut code = [0x02, 2].repeat(blocks);
+    for _ in 0..resumptions {
+        // ref.null, resume
+        code.extend([0xd0, 1, 0xe3, 1]);
+        code.extend(leb(2 * clauses));
+        for clause in 0..clauses {
+            code.extend([&[0, 0][..], &leb(clause * 10), &[1, 0]].concat());
+        }
+    }
+    code.extend([0x00, 0x0b].iter());
+    code.extend([0x1a, 0x00, 0x0b].repeat(blocks - 1));
+    code.extend([0x1a, 0x0b]);
+    let body = [NO_LOCALS, &code].concat();
+    let mut bytes = b"\0asm\x01\0\0\0".to_vec();
+    bytes.extend(section(1, &[&[3][..], &types.concat()].concat()));
+    bytes.extend(section(3, &[1, 0]));
+    bytes.extend(section(13, &[1, 0, 0]));
+    bytes.extend(section(10, &[&[1][..], &leb(body.len()), &body].concat()));
+    assert!(expansion_with(&bytes, WasmFeatures::STACK_SWITCHING) <= 4);
 }
 
 #[test]

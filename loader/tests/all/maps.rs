@@ -1,7 +1,7 @@
 //! Where the references of frames are said to be.
 
 use sheave_isa::{Instrs, Op};
-use sheave_loader::{Module, Options};
+use sheave_loader::{Module, Options, WasmFeatures};
 
 fn wat(source: &str) -> Vec<u8> {
     wat::parse_str(source).expect("the module is well-formed")
@@ -10,9 +10,19 @@ fn wat(source: &str) -> Vec<u8> {
 /// Whether a collection can happen at this op.
 fn can_collect(op: Op) -> bool {
     let name = op.def().name;
-    let calls = ["call", "return_call", "struct_new", "array_new"];
+    let calls = [
+        "call",
+        "return_call",
+        "struct_new",
+        "array_new",
+        "cont_",
+        "resume",
+    ];
     calls.iter().any(|call| name.starts_with(call))
-        || matches!(op, Op::Fuel | Op::Check | Op::Throw)
+        || matches!(
+            op,
+            Op::Fuel | Op::Check | Op::Throw | Op::Suspend | Op::Switch
+        )
 }
 
 /// Checks the maps of all functions: they are those of exactly the ops at which a collection can happen, in the code
@@ -39,7 +49,11 @@ pub(crate) fn check_all(bytes: &[u8], options: &Options) {
 
 /// The maps of function 0, each with the op it is of.
 fn maps(source: &str) -> Vec<(&'static str, Vec<u16>)> {
-    let module = Module::new(wat(source), &Options::default()).expect("the module is valid");
+    maps_with(source, &Options::default())
+}
+
+fn maps_with(source: &str, options: &Options) -> Vec<(&'static str, Vec<u16>)> {
+    let module = Module::new(wat(source), options).expect("the module is valid");
     let code = module.code(0).expect("it is valid");
     let op_at = |pos: u32| {
         Op::from_unit(code.code[pos as usize])
@@ -107,6 +121,41 @@ fn an_allocation_that_is_moved_behind_a_copy_keeps_its_map() {
            (local.get 0)))";
     check_all(&wat(source), &Options::default());
     assert_eq!(maps(source), [("struct_new", vec![0])]);
+}
+
+#[test]
+fn operands_of_a_suspension_are_named_and_its_results_are_not() {
+    let source = "(module
+       (type $s (struct))
+       (type $f (func (param (ref $s) i32) (result (ref $s))))
+       (type $k (cont $f))
+       (type $one (func (param i32) (result (ref $s))))
+       (type $k1 (cont $one))
+       (tag $t (param (ref $s)) (result (ref $s)))
+       (func (param (ref $s) (ref $k)) (result (ref $s))
+         (local.get 0)
+         (suspend $t (struct.new $s))
+         (drop) (drop)
+         (i32.const 1)
+         (struct.new $s)
+         (local.get 1)
+         (cont.bind $k $k1 (struct.new $s) (local.get 1))
+         (drop) (drop) (drop) (drop)
+         (resume $k (struct.new $s) (i32.const 2) (local.get 1))))";
+    let mut options = Options::default();
+    options.features.insert(WasmFeatures::STACK_SWITCHING);
+    check_all(&wat(source), &options);
+    // Temporaries begin at slot 2. A local on the stack is in no slot but its own.
+    let wanted = [
+        ("struct_new", vec![0, 1]),
+        ("suspend", vec![0, 1, 3]),
+        ("struct_new", vec![0, 1]),
+        ("struct_new", vec![0, 1, 3]),
+        ("cont_bind", vec![0, 1, 3, 5]),
+        ("struct_new", vec![0, 1]),
+        ("resume", vec![0, 1, 2]),
+    ];
+    assert_eq!(maps_with(source, &options), wanted);
 }
 
 #[test]
