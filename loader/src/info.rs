@@ -1,8 +1,8 @@
 //! What a module declares, apart from the code of its functions.
 
 use crate::types::{
-    CompositeType, DataSegment, ElementSegment, Export, ExportKind, FuncType, GlobalDef,
-    GlobalType, Import, ImportType, MemoryType, SubType, TableDef, TableType, ValType,
+    DataSegment, ElementSegment, Export, ExportKind, FuncType, GlobalDef, GlobalType, Import,
+    ImportType, MemoryType, SubType, TableDef, TableType, ValType,
 };
 use core::ops::Range;
 use sheave_isa::FuncShape;
@@ -80,7 +80,7 @@ impl ModuleInfo {
         self.group_ends.push(self.types.len() as u32);
         // The function type of a continuation type may stand behind it.
         for at in start..self.types.len() {
-            if let CompositeType::Cont(func) = self.types[at].composite {
+            if let Some(func) = self.types[at].as_cont() {
                 let shape = self.shapes.get(func as usize).copied();
                 self.shapes[at] = shape.unwrap_or_default();
             }

@@ -260,6 +260,15 @@ impl SubType {
         }
     }
 
+    /// The number of the function type, if it is a continuation type.
+    #[must_use]
+    pub const fn as_cont(&self) -> Option<u32> {
+        match self.composite {
+            CompositeType::Cont(func) => Some(func),
+            _ => None,
+        }
+    }
+
     /// The same type with all numbers of defined types replaced; none if `f` gives none.
     #[must_use]
     pub fn map(&self, mut f: impl FnMut(u32) -> Option<u32>) -> Option<Self> {

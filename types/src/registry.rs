@@ -52,6 +52,8 @@ pub enum TypeError {
     Unknown(u32),
     /// A supertype is of another kind, comes later, or is too far up.
     Supertype(u32),
+    /// A continuation type is of a type that is no function's.
+    Continuation(u32),
     /// The engine has too many types.
     TooMany,
 }
@@ -61,6 +63,7 @@ impl fmt::Display for TypeError {
         match self {
             Self::Unknown(x) => write!(f, "there is no type {x}"),
             Self::Supertype(x) => write!(f, "type {x} cannot be a supertype here"),
+            Self::Continuation(x) => write!(f, "type {x} is not a function's"),
             Self::TooMany => f.write_str("too many types in this engine"),
         }
     }
@@ -253,6 +256,9 @@ impl Types {
                 Some(own) => own_is_func[own as usize],
                 None => self.defs[x as usize].ty.as_func().is_some(),
             };
+            if let Some(func) = ty.as_cont().filter(|func| !is_func(*func)) {
+                return Err(TypeError::Continuation(func));
+            }
             defs.push(Arc::new(TypeDef {
                 id,
                 group: (first, len),

@@ -197,3 +197,43 @@ fn numbers_that_lead_nowhere_are_errors() {
     let outcome = types.register(&wrong, 1, &[func]);
     assert!(matches!(outcome, Err(TypeError::Supertype(_))));
 }
+
+fn continuation(func: u32) -> SubType {
+    SubType::plain(CompositeType::Cont(func))
+}
+
+#[test]
+fn continuation_types_are_a_hierarchy_of_their_own_and_traced() {
+    let types = TypeRegistry::default();
+    let func = types.register_func(FuncType::new([], [])).unwrap();
+    let cont = types.register_alone(continuation(func)).unwrap();
+    // A type that names itself by way of its group: (rec (type $f (func (param (ref null $k)))) (type $k (cont $f))).
+    let of = |x| ValType::Ref(RefType::new(true, HeapType::Concrete(x)));
+    let group = [FuncType::new([of(1)], []).into(), continuation(0)];
+    let first = types.register(&group, 0, &[]).unwrap();
+    let group = [FuncType::new([of(8)], []).into(), continuation(7)];
+    assert_eq!(types.register(&group, 7, &[func; 7]), Ok(first));
+
+    let concrete = HeapType::Concrete(cont);
+    let matches = |a, b| types.heap_type_matches(a, b);
+    assert!(matches(HeapType::NoCont, concrete) && matches(concrete, HeapType::Cont));
+    assert!(matches(HeapType::NoCont, HeapType::Cont));
+    assert!(!matches(concrete, HeapType::Concrete(first + 1)));
+    for other in [HeapType::Any, HeapType::Eq, HeapType::Func, HeapType::Exn] {
+        assert!(!matches(concrete, other) && !matches(HeapType::NoCont, other));
+    }
+    assert!(!matches(HeapType::None, concrete) && !matches(HeapType::NoFunc, concrete));
+    assert_eq!(types.top(concrete), HeapType::Cont);
+    assert!(types.is_traced(of(cont)));
+    assert_eq!(types.get(cont).unwrap().layout, Layout::None);
+}
+
+#[test]
+fn a_continuation_is_of_a_function() {
+    let types = TypeRegistry::default();
+    let of_struct = [structure(true, None, &[I32]), continuation(0)];
+    let outcome = types.register(&of_struct, 0, &[]);
+    assert!(matches!(outcome, Err(TypeError::Continuation(_))));
+    let of_itself = types.register(&[continuation(0)], 0, &[]);
+    assert!(matches!(of_itself, Err(TypeError::Continuation(_))));
+}

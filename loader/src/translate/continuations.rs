@@ -12,7 +12,7 @@ use super::control::{Frame, FrameKind, Signature};
 use super::emit::{hi, lo};
 use super::maps::Slots;
 use crate::error::LoadErrorKind;
-use crate::types::{CompositeType, FuncType, ValType};
+use crate::types::{FuncType, ValType};
 use sheave_isa::Op;
 use wasmparser::{Handle, ResumeTable};
 
@@ -128,10 +128,8 @@ impl Translator<'_> {
 
     /// The function type of a continuation type.
     fn function_of(&self, ty: u32) -> u32 {
-        match self.info.types.get(ty as usize).map(|ty| &ty.composite) {
-            Some(CompositeType::Cont(func)) => *func,
-            _ => ty,
-        }
+        let def = self.info.types.get(ty as usize);
+        def.and_then(|def| def.as_cont()).unwrap_or(ty)
     }
 
     /// The type of the continuation that a continuation of this type gets when it is switched to: its last parameter.
