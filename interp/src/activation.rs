@@ -1,10 +1,13 @@
 //! Calls from the host: one activation each, nested natively when a host function calls back.
 #![allow(unsafe_code, reason = "runs the machine")]
 
-use crate::code_space::EXIT_AT;
+use crate::code_space::{CONT_END_AT, CROSS_AT, EXIT_AT};
+use crate::conts::{Place, Suspended};
 use crate::executor;
 use crate::module::{FrameInfo, SourceError};
-use crate::regs::{EXIT_DONE, EXIT_HOST, EXIT_LOAD, EXIT_PAUSED, EXIT_THROWN};
+use crate::regs::{
+    EXIT_DONE, EXIT_HOST, EXIT_LOAD, EXIT_PAUSED, EXIT_SUSPENDED, EXIT_THROWN, get_u64,
+};
 use crate::store::{FuncAddr, InstAddr};
 use crate::trap::Trap;
 use crate::vm::{HostStatus, Vm};
@@ -21,6 +24,8 @@ pub enum Exit {
     Load(SourceError),
     /// An exception that nothing in the activation catches: [`Vm::take_pending_exception`].
     Thrown,
+    /// A continuation that the host resumed has suspended to one of its clauses.
+    Suspended(Suspended),
     /// It can go on: [`Vm::put_aside`]; or be given up: [`Vm::finish`].
     Paused(PauseReason),
 }
@@ -48,6 +53,9 @@ pub struct Activation {
     top: u32,
     /// Byte of the chunk where arguments go and results come.
     frame: u32,
+    /// The stack it began on, and the one that the outer one began on.
+    stack: u32,
+    entry: u32,
 }
 
 /// Native frames that host calls may nest.
@@ -65,6 +73,7 @@ impl Vm {
         }
         self.reserve_stack(self.top, u64::from(slots) * 8)?;
         self.depth += 1;
+        let entry = core::mem::replace(&mut self.entry_stack, self.current);
         Ok(Activation {
             inst: self.inst,
             fp: self.frame_at(),
@@ -72,6 +81,8 @@ impl Vm {
             records: self.records_bytes(),
             top: self.top,
             frame: self.top,
+            stack: self.current,
+            entry,
         })
     }
 
@@ -141,7 +152,15 @@ impl Vm {
 
     pub(crate) unsafe fn run(vm: *mut Vm) -> Result<(), Exit> {
         // SAFETY: the caller's promise.
-        let code = unsafe { executor::run(vm) };
+        unsafe {
+            let code = executor::run(vm);
+            Vm::ended(vm, code)
+        }
+    }
+
+    /// The machine has stopped with that code.
+    #[inline]
+    pub(crate) unsafe fn ended(vm: *mut Vm, code: u32) -> Result<(), Exit> {
         if code == EXIT_DONE {
             // SAFETY: the machine has stopped. The stack cannot be walked until the activation is finished.
             unsafe { (*vm).ip = (*vm).code_base };
@@ -152,6 +171,13 @@ impl Vm {
         Err(match code {
             EXIT_HOST => Exit::Host,
             EXIT_THROWN => Exit::Thrown,
+            EXIT_SUSPENDED => match m.suspended.take() {
+                Some(suspended) => {
+                    m.ip = m.code_base;
+                    Exit::Suspended(suspended)
+                }
+                None => Exit::Trap(Trap::UnhandledTag),
+            },
             EXIT_PAUSED => Exit::Paused(m.pause),
             EXIT_LOAD => match m.load_error.take() {
                 Some(e) => Exit::Load(e),
@@ -180,6 +206,8 @@ impl Vm {
                 HostStatus::Failed | HostStatus::Pause => Err(Exit::Host),
                 HostStatus::Trap(t) => Err(Exit::Trap(t)),
                 HostStatus::Thrown => Err(Exit::Thrown),
+                // The host called it, and the host is in the way.
+                HostStatus::Suspend(_) => Err(Exit::Trap(Trap::UnhandledTag)),
             }
         }
     }
@@ -189,6 +217,13 @@ impl Vm {
     pub fn finish(&mut self, activation: Activation) {
         self.depth -= 1;
         self.top = activation.top;
+        self.entry_stack = activation.entry;
+        if self.current != activation.stack {
+            self.end_stacks_up_to(activation.stack);
+        }
+        if !self.host_clauses.is_empty() {
+            self.drop_host_clauses();
+        }
         // SAFETY: I3, both were inside the chunk, which never shrinks.
         unsafe {
             self.fp = self.stack_base.add(activation.fp as usize);
@@ -219,14 +254,13 @@ impl Vm {
         limit: usize,
     ) -> Vec<FrameInfo> {
         let mut frames = Vec::new();
-        let mut inst = self.inst;
-        let end = self.stack_len - activation.records;
-        let mut csp = self.stack_len - self.records_bytes();
-        let record = |csp: u32| {
-            // SAFETY: I3, records lie from `csp` up to where the activation began.
-            let r = unsafe { crate::regs::get_u64(self.stack_base.add(csp as usize), 0) };
-            (r as u32, (r >> 32) as u32)
-        };
+        let Place {
+            mut stack,
+            mut csp,
+            mut inst,
+            mut len,
+            ..
+        } = self.current_place();
         let mut call_site = false;
         while frames.len() < limit {
             let Some(i) = self.instances.get(inst as usize) else {
@@ -244,15 +278,33 @@ impl Vm {
                 });
             }
             call_site = true;
+            let end = if stack == activation.stack {
+                len - activation.records
+            } else {
+                len
+            };
+            let record = |csp: u32| {
+                // SAFETY: I3, records lie from `csp` up to the end of the chunk, or where the activation began.
+                let r = unsafe { get_u64(self.chunk(stack, csp), 0) };
+                (r as u32, (r >> 32) as u32)
+            };
             if csp >= end {
                 break;
             }
             (at, _) = record(csp);
             csp += 8;
-            if at == crate::code_space::CROSS_AT && csp + 16 <= end {
+            if at == CROSS_AT && csp + 16 <= end {
                 inst = record(csp).0;
                 (at, _) = record(csp + 8);
                 csp += 16;
+            }
+            if at == CONT_END_AT {
+                let Some(parent) = self.parent_place(stack) else {
+                    break;
+                };
+                // It waits at the op that resumed the other.
+                (at, call_site) = (parent.at, false);
+                (stack, csp, inst, len) = (parent.stack, parent.csp, parent.inst, parent.len);
             }
             if at == EXIT_AT {
                 break;

@@ -6,11 +6,13 @@
 use core::sync::atomic::AtomicU64;
 
 use crate::activation::PauseReason;
-use crate::code_space::CROSS_AT;
+use crate::code_space::{CROSS_AT, RET_AT};
+use crate::conts::suspend_host;
 use crate::exceptions::throw_pending;
 use crate::module::UNLINKED;
 use crate::regs::{
-    EXIT_HOST, EXIT_LOAD, EXIT_PAUSED, EXIT_THROWN, EXIT_TRAP, get_u64, move_slots, rd16, rd32,
+    EXIT_HOST, EXIT_LOAD, EXIT_PAUSED, EXIT_SUSPENDED, EXIT_THROWN, EXIT_TRAP, get_u64, move_slots,
+    rd16, rd32,
 };
 use crate::store::FuncAddr;
 use crate::trap::Trap;
@@ -251,17 +253,20 @@ unsafe fn call_addr(vm: *mut Vm, f: u32, how: How) -> u32 {
                 How::Call { base, next, again } => {
                     match call_host(vm, FuncAddr(f), base, next, again) {
                         EXIT_THROWN => throw_pending(vm, false),
+                        EXIT_SUSPENDED => {
+                            let next = next.addr() - (*vm).code_base.addr();
+                            suspend_host(vm, base, next as u32)
+                        }
                         status => status,
                     }
                 }
                 How::Tail { base, n } => {
                     move_slots((*vm).fp, 0, base, n);
-                    let status = call_host(vm, FuncAddr(f), 0, core::ptr::null(), false);
-                    if status == EXIT_THROWN {
-                        return throw_pending(vm, true);
-                    }
-                    if status != 0 {
-                        return status;
+                    match call_host(vm, FuncAddr(f), 0, core::ptr::null(), false) {
+                        0 => {}
+                        EXIT_THROWN => return throw_pending(vm, true),
+                        EXIT_SUSPENDED => return suspend_host(vm, 0, RET_AT),
+                        status => return status,
                     }
                     let (code, delta) = (*vm).pop_record();
                     (*vm).ip = (*vm).code_base.add(code as usize);
@@ -291,6 +296,17 @@ unsafe fn linked(vm: *mut Vm, cell: *const AtomicU64) -> Result<u64, u32> {
         m.load_error = Some(e);
         EXIT_LOAD
     })
+}
+
+/// As `linked`, of a function of another instance.
+pub(crate) unsafe fn linked_in(vm: *mut Vm, inst: u32, cell: *const AtomicU64) -> Result<u64, u32> {
+    // SAFETY: I1, I5.
+    unsafe {
+        let caller = core::mem::replace(&mut (*vm).inst, inst);
+        let value = linked(vm, cell);
+        (*vm).inst = caller;
+        value
+    }
 }
 
 /// Enters a function of the current instance.
@@ -331,10 +347,7 @@ unsafe fn enter_other(vm: *mut Vm, inst: u32, cell: *const AtomicU64, how: How) 
     // SAFETY: I1, I3: the red zone has room for the two records more.
     unsafe {
         let caller = (*vm).inst;
-        (*vm).inst = inst;
-        let value = linked(vm, cell);
-        (*vm).inst = caller;
-        let value = match value {
+        let value = match linked_in(vm, inst, cell) {
             Ok(v) => v,
             Err(code) => return code,
         };
@@ -414,14 +427,27 @@ unsafe fn call_host(vm: *mut Vm, f: FuncAddr, base: u16, next: *const u8, again:
         // Calls that the host function made have left theirs; a backtrace wants this one.
         (*vm).ip = ip;
         match status {
-            HostStatus::Trap(t) => raise(vm, t),
-            HostStatus::Thrown => EXIT_THROWN,
             // The collector follows no arguments of a call: they would not outlive the pause.
             HostStatus::Pause if again && !(&*vm).takes_traced(f) => {
                 (*vm).pause = PauseReason::HostCall;
                 EXIT_PAUSED
             }
-            _ => EXIT_HOST,
+            status => host_exit(vm, status),
         }
+    }
+}
+
+/// The code for how a host function ended, other than with results.
+pub(crate) unsafe fn host_exit(vm: *mut Vm, status: HostStatus) -> u32 {
+    match status {
+        // SAFETY: I1.
+        HostStatus::Trap(t) => unsafe { raise(vm, t) },
+        HostStatus::Thrown => EXIT_THROWN,
+        HostStatus::Suspend(tag) => {
+            // SAFETY: I1.
+            unsafe { (*vm).suspending = tag };
+            EXIT_SUSPENDED
+        }
+        HostStatus::Done | HostStatus::Failed | HostStatus::Pause => EXIT_HOST,
     }
 }

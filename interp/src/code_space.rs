@@ -52,7 +52,16 @@ struct Free {
 pub(crate) const EXIT_AT: u32 = 64;
 /// Offset of the op that goes back to another instance.
 pub(crate) const CROSS_AT: u32 = 128;
-const FIRST: u32 = 192;
+/// Offset of the op that ends a continuation.
+pub(crate) const CONT_END_AT: u32 = 192;
+/// Offset of a return, for a frame whose function the host has tail-called.
+pub(crate) const RET_AT: u32 = 256;
+const FIRST: u32 = 320;
+
+/// Whether that is no op of a function's.
+pub(crate) const fn is_of_no_function(at: u32) -> bool {
+    at < FIRST
+}
 
 impl CodeSpace {
     /// A region of about `capacity_bytes` (at most 4 GiB), linked for `executor`. Memory is taken as it is used.
@@ -78,7 +87,13 @@ impl CodeSpace {
                 end: FIRST,
             }),
         };
-        for (at, op) in [(EXIT_AT, Op::Exit), (CROSS_AT, Op::RetCross)] {
+        let own = [
+            (EXIT_AT, Op::Exit),
+            (CROSS_AT, Op::RetCross),
+            (CONT_END_AT, Op::ContEnd),
+            (RET_AT, Op::Ret),
+        ];
+        for (at, op) in own {
             // SAFETY: I6, the first FIRST bytes are ours, and nobody runs them yet.
             unsafe { crate::link::write_head(executor, space.region.base.add(at as usize), op, 0) };
         }

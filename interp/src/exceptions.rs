@@ -9,12 +9,13 @@
 )]
 
 use crate::calls::{Operands, raise};
-use crate::code_space::{CROSS_AT, EXIT_AT};
+use crate::code_space::{CONT_END_AT, CROSS_AT, EXIT_AT};
 use crate::handlers::Clause;
 use crate::regs::{EXIT_THROWN, get_u64, put_u64};
 use crate::store::{InstAddr, StoreError, TagAddr, next_addr};
 use crate::trap::Trap;
 use crate::vm::Vm;
+use smallvec::SmallVec;
 
 /// A tag of the store.
 pub(crate) struct TagRec {
@@ -24,6 +25,7 @@ pub(crate) struct TagRec {
 
 /// Where a thrown exception is caught.
 struct Caught {
+    stack: u32,
     clause: Clause,
     /// Code offset to go on at.
     at: u32,
@@ -73,6 +75,7 @@ impl Vm {
     fn find_handler(&self, tag: TagAddr, at: u32, returned: bool) -> Option<Caught> {
         let (mut at, mut fp, mut csp, mut inst) = (at, self.fp, self.csp, self.inst);
         let mut skip = returned;
+        let mut stack = self.current;
         loop {
             let i = self.instances.get(inst as usize)?;
             let catches = |clause: &Clause| {
@@ -84,6 +87,7 @@ impl Vm {
             loop {
                 if !skip && let Some((clause, at)) = handlers.find(at, catches) {
                     return Some(Caught {
+                        stack,
                         clause,
                         at,
                         fp,
@@ -109,6 +113,14 @@ impl Vm {
                         (code, delta, false)
                     }
                 };
+                if code == CONT_END_AT {
+                    // It goes on at the op that resumed this stack.
+                    let parent = self.parent_place(stack)?;
+                    (stack, at, inst) = (parent.stack, parent.at, parent.inst);
+                    fp = self.chunk(stack, parent.fp);
+                    csp = self.chunk(stack, parent.csp);
+                    break;
+                }
                 if code == EXIT_AT {
                     return None;
                 }
@@ -125,7 +137,7 @@ impl Vm {
 
     /// Goes on where `exn` is caught, or leaves the activation with it. With `returned` the current frame is no more:
     /// a tail call has replaced it.
-    fn unwind(&mut self, exn: u32, returned: bool) -> u32 {
+    pub(crate) fn unwind(&mut self, exn: u32, returned: bool) -> u32 {
         let Some((tag, _, len)) = self.exn_parts(exn) else {
             // Only a damaged arena can hold such a reference.
             self.trap = Trap::NullReference;
@@ -137,6 +149,9 @@ impl Vm {
             return EXIT_THROWN;
         };
         self.catches += 1;
+        if caught.stack != self.current {
+            self.end_stacks_up_to(caught.stack);
+        }
         (self.fp, self.csp) = (caught.fp, caught.csp);
         if caught.inst != self.inst {
             self.install(caught.inst);
@@ -162,33 +177,29 @@ impl Vm {
     }
 }
 
+/// A new exception of the instance's `tag`, with the `n` slots of payload from `base` up of the current frame, which
+/// keeps its references alive.
+///
+/// # Safety
+/// - The frame has those slots (I2).
+pub(crate) unsafe fn new_from_frame(m: &mut Vm, tag: u32, base: u16, n: u16) -> Result<u32, Trap> {
+    let tag = m.instances[m.inst as usize].tags[tag as usize];
+    let ty = m.tags[tag.0 as usize].ty;
+    // SAFETY: the caller's promise.
+    let payload = (0..n).map(|k| unsafe { get_u64(m.fp, base + k) });
+    let payload: SmallVec<[u64; 4]> = payload.collect();
+    m.new_exn(tag.0, ty, &payload)
+}
+
 /// `throw`.
 pub(crate) unsafe fn throw(vm: *mut Vm, _next: *const u8) -> u32 {
     // SAFETY: I1; I2 for the operands.
     unsafe {
         let o = Operands::of(vm);
-        let (tag, base, n) = (o.u32(1), o.u16(3), o.u16(4));
-        let m = &mut *vm;
-        let tag = m.instances[m.inst as usize].tags[tag as usize];
-        let ty = m.tags[tag.0 as usize].ty;
-        // Most payloads are short.
-        let (mut short, mut long) = ([0; 4], Vec::new());
-        let payload = match short.get_mut(..usize::from(n)) {
-            Some(payload) => payload,
-            None => {
-                long.resize(n.into(), 0);
-                &mut long[..]
-            }
-        };
-        for (k, bits) in payload.iter_mut().enumerate() {
-            *bits = get_u64(m.fp, base + k as u16);
+        match new_from_frame(&mut *vm, o.u32(1), o.u16(3), o.u16(4)) {
+            Ok(exn) => (*vm).unwind(exn, false),
+            Err(t) => raise(vm, t),
         }
-        // The frame keeps the payload's references alive.
-        let exn = match m.new_exn(tag.0, ty, payload) {
-            Ok(exn) => exn,
-            Err(t) => return raise(vm, t),
-        };
-        m.unwind(exn, false)
     }
 }
 

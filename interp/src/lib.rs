@@ -21,7 +21,7 @@ mod activation;
 mod atomics;
 mod calls;
 mod code_space;
-mod continuations;
+mod conts;
 mod exceptions;
 mod executor;
 mod gc;
@@ -43,6 +43,7 @@ mod vm;
 
 pub use activation::{Activation, Exit, PauseReason};
 pub use code_space::{CodeSpace, CodeSpaceError};
+pub use conts::Suspended;
 pub use executor::Executor;
 pub use gc::{GcStats, HeapState, ObjectKind, OwnedRoot, RefMaps, Root, Roots};
 pub use memories::MemorySpec;

@@ -24,6 +24,8 @@ pub(crate) const EXIT_PAUSED: u32 = 4;
 pub(crate) const EXIT_LOAD: u32 = 5;
 /// An exception that nobody catches: the pending one.
 pub(crate) const EXIT_THROWN: u32 = 6;
+/// A continuation that the host resumed has suspended, to `vm.suspended`; or a host function asks to suspend.
+pub(crate) const EXIT_SUSPENDED: u32 = 7;
 
 macro_rules! readers {
     ($($name:ident $ty:ty;)*) => { $(

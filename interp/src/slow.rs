@@ -10,7 +10,9 @@ pub(crate) use crate::calls::{
     return_call_indirect, return_call_ref,
 };
 
-pub(crate) use crate::continuations::*;
+pub(crate) use crate::conts::{
+    cont_bind, cont_end, cont_new, resume, resume_throw, resume_throw_ref, suspend, switch,
+};
 pub(crate) use crate::exceptions::{throw, throw_ref};
 pub(crate) use crate::gc::ops::*;
 

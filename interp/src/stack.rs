@@ -35,13 +35,16 @@ impl Vm {
         if need <= u64::from(self.stack_len) {
             return Ok(());
         }
-        if need > u64::from(self.max_stack) {
+        // What is around it counts as well.
+        let around = self.chain_bytes - self.stack_len;
+        let most = self.max_stack.saturating_sub(around);
+        if need > u64::from(most) {
             return Err(Trap::StackOverflow);
         }
         let new_len = u64::from(self.stack_len)
             .saturating_mul(2)
             .max(need.next_multiple_of(16))
-            .min(u64::from(self.max_stack)) as u32;
+            .min(u64::from(most)) as u32;
         let new_off = self
             .arena
             .alloc(new_len)
@@ -59,10 +62,12 @@ impl Vm {
             new.add(new_len as usize - records)
                 .copy_from_nonoverlapping(old.add(self.stack_len as usize - records), records);
         }
-        if let Some(old) = sheave_arena::Offset::new(old_off) {
-            self.arena.free(old, self.stack_len);
-        }
+        self.free_chunk(old_off, self.stack_len);
+        self.gc.charge(new_len);
         (self.stack_off, self.stack_len) = (new_off, new_len);
+        self.chain_bytes = around + new_len;
+        let stack = &mut self.stacks[self.current];
+        (stack.off, stack.len) = (new_off, new_len);
         self.generation = self.arena.generation();
         self.place_heap();
         self.place_stack();

@@ -12,11 +12,12 @@ use sheave_types::{TypeDef, TypeRegistry};
 
 use crate::activation::PauseReason;
 use crate::code_space::CodeSpace;
+use crate::conts::{HostClauses, Stacks, Suspended};
 use crate::exceptions::TagRec;
 use crate::executor::Executor;
 use crate::gc::Gc;
 use crate::module::SourceError;
-use crate::store::{FuncRec, Instance, LimitRequest, MemRec, StoreError, TableRec};
+use crate::store::{FuncRec, Instance, LimitRequest, MemRec, StoreError, TableRec, TagAddr};
 use crate::trap::Trap;
 
 /// How a host function ended.
@@ -33,6 +34,9 @@ pub enum HostStatus {
     /// It has done nothing yet, and is to be called again, with the same arguments, when the activation goes on. Where
     /// that cannot be, it failed.
     Pause,
+    /// It suspends with that tag. The payload is in its frame, where its results are to come; they are what the tag's
+    /// type says it is resumed with.
+    Suspend(TagAddr),
 }
 
 /// A host function: `cx` is [`Vm::set_host_context`]'s, `data` is what it was registered with, `frame` is where its
@@ -115,6 +119,18 @@ pub struct Vm {
     pub(crate) top: u32,
     pub(crate) depth: u32,
     pub(crate) max_stack: u32,
+
+    // Continuations: all stacks, which one is the current, the one that the innermost activation began on, and the bytes
+    // of the chunks of the current one and all around it.
+    pub(crate) stacks: Stacks,
+    pub(crate) current: u32,
+    pub(crate) entry_stack: u32,
+    pub(crate) chain_bytes: u32,
+    pub(crate) host_clauses: Vec<HostClauses>,
+    /// What suspended to the host.
+    pub(crate) suspended: Option<Suspended>,
+    /// The tag that a host function suspends with.
+    pub(crate) suspending: TagAddr,
 
     pub(crate) host_cx: *mut (),
     pub(crate) limit_hook: Option<LimitHook>,
@@ -201,6 +217,13 @@ impl Vm {
             top: 0,
             depth: 0,
             max_stack,
+            stacks: Stacks::new(stack_off, stack_len),
+            current: 0,
+            entry_stack: 0,
+            chain_bytes: stack_len,
+            host_clauses: Vec::new(),
+            suspended: None,
+            suspending: TagAddr(0),
             host_cx: core::ptr::null_mut(),
             limit_hook: None,
             limit_failed: false,

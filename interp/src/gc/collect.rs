@@ -42,7 +42,8 @@ impl Vm {
         let begun = Instant::now();
         self.gc.roots.trim();
         let roots = self.all_roots()?;
-        let (live, objects) = self.mark(&roots);
+        let (live, objects) = self.mark(&roots)?;
+        let live = live + self.end_unreached_stacks();
         self.bury_externs();
         self.classify_blocks();
         if self.gc.stress {
@@ -86,25 +87,59 @@ impl Vm {
         }
     }
 
-    /// Marks what can be reached; gives its bytes and how many objects it is.
-    fn mark(&mut self, roots: &[u32]) -> (u64, u64) {
-        let gc = &mut self.gc;
-        gc.space.marks.fill(0);
+    /// Marks what can be reached, suspended stacks too; gives the bytes of objects, and how many they are.
+    fn mark(&mut self, roots: &[u32]) -> Result<(u64, u64), SourceError> {
+        let mut marks = core::mem::take(&mut self.gc.space.marks);
+        marks.fill(0);
+        let types = core::mem::take(&mut self.gc.types);
         // SAFETY: the memory is the heap's, and `marks` has a bit for each of its granules (G2).
         let mut marker = unsafe {
             Marker::new(
                 self.gc_base,
                 self.gc_len,
-                &mut gc.space.marks,
-                &gc.types,
-                gc.mark_stack,
+                &mut marks,
+                &types,
+                self.gc.mark_stack,
             )
         };
         for root in roots {
             marker.reach(*root);
         }
-        marker.finish();
-        (marker.granules * u64::from(GRANULE), marker.objects)
+        let found = self.mark_stacks(&mut marker);
+        let (bytes, objects) = (marker.granules * u64::from(GRANULE), marker.objects);
+        if found.is_err() {
+            // Some of what lives may not be marked: all of it lives.
+            marks.fill(u64::MAX);
+            self.stacks.unmark();
+        }
+        self.gc.space.marks = marks;
+        self.gc.types = types;
+        if found.is_err() {
+            self.classify_blocks();
+        }
+        found.map(|()| (bytes, objects))
+    }
+
+    /// Marks the rest, going through the stacks of the continuations that are met.
+    fn mark_stacks(&mut self, marker: &mut Marker<'_>) -> Result<(), SourceError> {
+        let mut roots = Vec::new();
+        loop {
+            marker.finish();
+            if marker.stacks.is_empty() {
+                return Ok(());
+            }
+            for innermost in core::mem::take(&mut marker.stacks) {
+                // Only a damaged arena leads to another one.
+                if !self.stacks.mark(innermost) {
+                    continue;
+                }
+                roots.clear();
+                self.suspended_roots(innermost, &mut roots)?;
+                for root in &roots {
+                    marker.reach(*root);
+                }
+            }
+        }
     }
 
     /// Notes the host values whose objects died.

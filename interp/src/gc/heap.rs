@@ -87,6 +87,11 @@ impl Space {
         self.budget = live.max(MIN_BUDGET);
     }
 
+    /// Counts bytes outside of the heap that a collection may free.
+    pub(crate) fn charge(&mut self, bytes: u32) {
+        self.budget = self.budget.saturating_sub(bytes.into());
+    }
+
     /// What was free may have been written to.
     pub(crate) fn nothing_is_fresh(&mut self) {
         self.fresh = u32::MAX;

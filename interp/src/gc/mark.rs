@@ -6,7 +6,8 @@
 //! to be longer than the heap (G1). A forged one can keep garbage alive or lose its own, no more.
 #![allow(unsafe_code, reason = "reads objects by their offsets in the heap")]
 
-use crate::gc::types::{EXN_TYPE, GRANULE, Kind, ObjectTypes};
+use crate::conts::FRESH;
+use crate::gc::types::{CONT_TYPE, EXN_TYPE, GRANULE, Kind, ObjectTypes};
 
 /// How many objects wait on the stack, if nothing else is said.
 pub(crate) const STACK: usize = 1 << 18;
@@ -25,6 +26,8 @@ pub(crate) struct Marker<'a> {
     /// A bit a granule where an object starts that is marked but not looked into; empty until it is needed.
     postponed: Vec<u64>,
     postponed_any: bool,
+    /// Innermost stacks of the continuations that were found.
+    pub(crate) stacks: Vec<u32>,
     /// Granules of what was marked.
     pub(crate) granules: u64,
     pub(crate) objects: u64,
@@ -51,6 +54,7 @@ impl<'a> Marker<'a> {
             stack_limit,
             postponed: Vec::new(),
             postponed_any: false,
+            stacks: Vec::new(),
             granules: 0,
             objects: 0,
         }
@@ -172,6 +176,16 @@ impl<'a> Marker<'a> {
                         self.reach(reference);
                     }
                 }
+            }
+            _ if type_word == CONT_TYPE => {
+                if !self.cover(obj, 16) {
+                    return;
+                }
+                let (innermost, bound) = (self.read(at + 8), self.read(at + 12));
+                if innermost != 0 && innermost & FRESH == 0 {
+                    self.stacks.push(innermost);
+                }
+                self.reach(bound);
             }
             // A host value; or not what an object looks like.
             _ => {

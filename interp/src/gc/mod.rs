@@ -47,6 +47,13 @@ pub(crate) struct Gc {
     dead_externs: Vec<u32>,
 }
 
+impl Gc {
+    /// Counts bytes outside of the heap that a collection may free.
+    pub(crate) fn charge(&mut self, bytes: u32) {
+        self.space.charge(bytes);
+    }
+}
+
 impl Default for Gc {
     fn default() -> Gc {
         Gc {

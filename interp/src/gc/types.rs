@@ -8,6 +8,8 @@ use sheave_types::{Layout, StorageType, TypeDef, ValType};
 pub(crate) const EXTERN_TYPE: u32 = 0x8000_0001;
 /// An exception.
 pub(crate) const EXN_TYPE: u32 = 0x8000_0002;
+/// A continuation.
+pub(crate) const CONT_TYPE: u32 = 0x8000_0003;
 
 /// What a type's objects are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,6 +20,7 @@ pub(crate) enum Kind {
     Struct,
     Array,
     Func,
+    Cont,
 }
 
 /// How a struct's fields, or an array's elements, are spread from slots.
@@ -73,6 +76,11 @@ pub(crate) struct ObjectType {
     /// Where the traced offsets of a struct (or traced parameter slots of a function) start in `traced`, and how many.
     pub(crate) trace: u32,
     pub(crate) n_trace: u32,
+    /// Slots of the parameters and results of a function type, or of a continuation type's; and which function type that
+    /// is.
+    pub(crate) params: u16,
+    pub(crate) results: u16,
+    pub(crate) func: u32,
 }
 
 /// All types that a store can meet, by identity.
@@ -86,6 +94,12 @@ pub(crate) struct ObjectTypes {
 
 /// Objects are multiples of this, and start at multiples of it.
 pub(crate) const GRANULE: u32 = 16;
+
+/// Slots of a list of values. Validation keeps them few.
+fn slots(types: &[ValType]) -> u16 {
+    let slots: u32 = types.iter().map(|ty| ty.slots()).sum();
+    slots.try_into().unwrap_or(u16::MAX)
+}
 
 impl ObjectTypes {
     /// Adds the types of `defs` that are not there yet.
@@ -101,6 +115,7 @@ impl ObjectTypes {
         self.supers.extend_from_slice(&def.supertypes);
         let (kind, width, bytes, mut traced) = match &def.layout {
             Layout::None if def.ty.as_func().is_some() => (Kind::Func, Width::B8, 0, false),
+            Layout::None if def.ty.as_cont().is_some() => (Kind::Cont, Width::B8, 0, false),
             Layout::None => (Kind::None, Width::B8, 0, false),
             Layout::Struct(s) => {
                 self.fields
@@ -116,7 +131,16 @@ impl ObjectTypes {
                 a.traced,
             ),
         };
+        let (mut params, mut results, mut func_id) = (0, 0, 0);
+        if let Some(of) = def.ty.as_cont() {
+            func_id = of;
+            (params, results) = match defs.get(of as usize).and_then(|d| d.ty.as_func()) {
+                Some(func) => (slots(func.params()), slots(func.results())),
+                None => (0, 0),
+            };
+        }
         if let Some(func) = def.ty.as_func() {
+            (params, results) = (slots(func.params()), slots(func.results()));
             let is_func = |x: u32| {
                 defs.get(x as usize)
                     .is_some_and(|d| d.ty.as_func().is_some())
@@ -143,6 +167,9 @@ impl ObjectTypes {
             n_fields: (self.fields.len() - fields) as u32,
             trace: trace as u32,
             n_trace: (self.trace.len() - trace) as u32,
+            params,
+            results,
+            func: func_id,
         }
     }
 

@@ -1,0 +1,139 @@
+//! Continuations in the host's hands: made, resumed, and suspended to.
+
+use crate::activation::{Activation, Exit};
+use crate::calls::raise;
+use crate::code_space::EXIT_AT;
+use crate::conts::ops::Arguments;
+use crate::regs::{EXIT_SUSPENDED, get_u64, put_u64};
+use crate::store::{FuncAddr, TagAddr};
+use crate::trap::Trap;
+use crate::vm::Vm;
+
+/// What an activation that the host resumed a continuation in suspends to.
+#[derive(Debug)]
+pub(crate) struct HostClauses {
+    /// How deep the activation is.
+    depth: u32,
+    clauses: Box<[(TagAddr, u32)]>,
+}
+
+/// A suspension that reached the host. Its payload is in the activation's frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Suspended {
+    /// Which of the host's clauses it is for.
+    pub clause: usize,
+    /// Reference to the continuation; nothing keeps it alive but what the host does with it.
+    pub cont: u32,
+}
+
+impl Vm {
+    /// A continuation of the type with identity `ty` that calls `func`.
+    ///
+    /// # Errors
+    /// If there is no room.
+    pub fn alloc_cont(&mut self, ty: u32, func: FuncAddr) -> Result<u32, Trap> {
+        self.update_types();
+        self.new_fresh_cont(ty, func)
+    }
+
+    /// Goes on with a continuation in an activation whose `n` slots of arguments are in place. On `Ok` the `results` slots
+    /// that it returned are there instead; on [`Exit::Suspended`], the payload. `clauses` are the tags that it may suspend
+    /// with, each with the identity of the type of the continuation that it then is.
+    ///
+    /// # Errors
+    /// See [`Exit`]. After `Paused`, the activation is still there.
+    ///
+    /// # Safety
+    /// - As [`Vm::invoke`]; the activation has room for arguments, results, and the payload of each tag.
+    pub unsafe fn resume_cont(
+        vm: *mut Vm,
+        activation: &Activation,
+        cont: u32,
+        n: u16,
+        results: u16,
+        clauses: &[(TagAddr, u32)],
+    ) -> Result<(), Exit> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let cont = (*vm).usable_cont(cont).map_err(Exit::Trap)?;
+            let ready = match Vm::prepare(vm, &cont, n.into(), results, 0) {
+                Ok(ready) => ready,
+                Err(code) => return Vm::ended(vm, code),
+            };
+            let m = &mut *vm;
+            m.update_types();
+            // The activation's frame waits as a parent does; when it has the results, it goes on at `exit`.
+            m.fp = m.stack_base.add(activation.frame() as usize);
+            m.push_exit(activation);
+            m.ip = m.code_base.add(EXIT_AT as usize);
+            m.save_stack(EXIT_AT, 0, results, 0);
+            m.host_clauses.push(HostClauses {
+                depth: m.depth,
+                clauses: clauses.into(),
+            });
+            let parent = m.current;
+            let args = Arguments {
+                base: 0,
+                n,
+                last: None,
+            };
+            match Vm::go_to(vm, &cont, ready, parent, args) {
+                0 => Vm::run(vm),
+                code => Vm::ended(vm, code),
+            }
+        }
+    }
+
+    /// As [`Vm::suspend_to`], where no clause in code is for the tag.
+    #[cold]
+    pub(crate) unsafe fn suspend_to_host(
+        vm: *mut Vm,
+        tag: TagAddr,
+        base: u16,
+        n: u16,
+        next: u32,
+    ) -> u32 {
+        // SAFETY: I1; the activation's frame has room for the payload (`resume_cont`).
+        unsafe {
+            let m = &mut *vm;
+            let own = m.host_clauses.last().filter(|c| c.depth == m.depth);
+            let found = own.and_then(|own| {
+                let clause = own.clauses.iter().position(|c| c.0 == tag)?;
+                Some((clause, own.clauses[clause].1))
+            });
+            let Some((clause, ty)) = found.filter(|_| m.current != m.entry_stack) else {
+                return raise(vm, Trap::UnhandledTag);
+            };
+            let (mut outer, mut bytes) = (m.current, 0);
+            loop {
+                bytes += m.stacks[outer].len;
+                let parent = m.stacks[outer].parent;
+                if parent == m.entry_stack {
+                    break;
+                }
+                outer = parent;
+            }
+            let (_, want) = m.slots_of_type(m.tags[tag.0 as usize].ty);
+            let cont = match m.new_cont(ty, m.current, 0) {
+                Ok(cont) => cont,
+                Err(trap) => return raise(vm, trap),
+            };
+            m.suspend_stacks(outer, bytes, next, base, want);
+            let old = m.fp;
+            m.install_stack(m.entry_stack);
+            for k in 0..n {
+                put_u64(m.fp, k, get_u64(old, base + k));
+                put_u64(old, base + k, 0);
+            }
+            m.suspended = Some(Suspended { clause, cont });
+            EXIT_SUSPENDED
+        }
+    }
+
+    /// The clauses of activations that are no more.
+    #[cold]
+    pub(crate) fn drop_host_clauses(&mut self) {
+        let depth = self.depth;
+        self.host_clauses.retain(|c| c.depth <= depth);
+    }
+}

@@ -1,0 +1,531 @@
+//! The ops: making continuations, and going from stack to stack.
+//!
+//! Every one of them asks for all that can fail before it changes anything. An allocation can collect, so until it is
+//! made, arguments stay where the frame's map says that references are; then they are moved, and zeroed there.
+
+use crate::calls::{Operands, linked_in, raise};
+use crate::code_space::{CONT_END_AT, RET_AT};
+use crate::conts::object::{Leads, Usable};
+use crate::conts::stacks::{NONE, State, copy_slots};
+use crate::regs::{EXIT_SUSPENDED, EXIT_THROWN, get_u64, put_u64, rd16, rd32, zero_slots};
+use crate::store::{FuncAddr, TagAddr};
+use crate::trap::Trap;
+use crate::vm::{HostEntry, HostStatus, Vm};
+
+/// A clause that was found, and what is suspended to it.
+struct Found {
+    /// The outermost stack that is suspended; what waits for it has the clause.
+    outer: u32,
+    parent: u32,
+    /// Bytes of the chunks of all that is suspended.
+    bytes: u32,
+    clause: Clause,
+}
+
+/// A clause of a resumption, where it stands in linked code.
+#[derive(Clone, Copy)]
+struct Clause {
+    ty: u32,
+    base: u16,
+    /// Where it leads, in the code space.
+    target: u32,
+}
+
+/// What can be gone on with.
+pub(crate) struct Ready {
+    /// The stack that is to be the current one, and the outermost that goes with it.
+    inner: u32,
+    outer: u32,
+    bytes: u32,
+    /// The function to call, if it is the host's.
+    host: Option<(HostEntry, *const (), u16)>,
+}
+
+/// What goes over to a continuation: slots of the current frame, and a reference behind them.
+#[derive(Clone, Copy)]
+pub(crate) struct Arguments {
+    pub(crate) base: u16,
+    pub(crate) n: u16,
+    pub(crate) last: Option<u32>,
+}
+
+/// The code for a trap, or what else stopped the machine.
+type Stopped = u32;
+
+impl Vm {
+    /// The engine-wide identity of a type of the current module.
+    fn identity(&self, ty: u32) -> u32 {
+        // SAFETY: I2, the index is in range; I5, `types` is that of the current instance's module.
+        unsafe { *self.types.add(ty as usize) }
+    }
+
+    /// Slots of the parameters and results of a function type, or of a continuation type's.
+    pub(crate) fn slots_of_type(&self, id: u32) -> (u16, u16) {
+        let ty = self.gc.types.get(id);
+        ty.map_or((0, 0), |ty| (ty.params, ty.results))
+    }
+
+    /// Looks for the innermost clause, of suspensions or of switches, that is for this tag.
+    fn find_clause(&self, tag: TagAddr, switch: bool) -> Option<Found> {
+        let head = self.space.executor().head_bytes();
+        let size = self.clause_bytes() as usize;
+        let (mut outer, mut bytes) = (self.current, 0);
+        while outer != self.entry_stack {
+            let child = &self.stacks[outer];
+            let (parent, waits) = (child.parent, &self.stacks[child.parent]);
+            bytes += child.len;
+            if waits.clauses > 0 {
+                let tags = &self.instances[waits.inst as usize].tags;
+                for k in 0..usize::from(waits.clauses) {
+                    let start = waits.next as usize + k * size;
+                    // SAFETY: I2, the verifier saw that so many clauses follow the op that it waits at, and their
+                    // operands; I6, code stays where it is.
+                    unsafe {
+                        // As if operands followed an opcode of one unit.
+                        let at = self.code_base.add(start + head - 2);
+                        let n = rd16(at, 12);
+                        if (n == 0) != switch || tags.get(rd32(at, 2) as usize) != Some(&tag) {
+                            continue;
+                        }
+                        let clause = Clause {
+                            ty: rd32(at, 6),
+                            base: rd16(at, 10),
+                            target: self.clause_target(start as u32, rd32(at, 14)),
+                        };
+                        return Some(Found {
+                            outer,
+                            parent,
+                            bytes,
+                            clause,
+                        });
+                    }
+                }
+            }
+            outer = parent;
+        }
+        None
+    }
+
+    fn clause_target(&self, clause: u32, displacement: u32) -> u32 {
+        let per_unit = match self.space.executor() {
+            crate::Executor::Threaded => 1,
+            crate::Executor::Portable => 2,
+        };
+        clause.wrapping_add(displacement.wrapping_mul(per_unit))
+    }
+
+    /// Makes the stacks from the current one up to `outer` a continuation that waits for `want` slots at `dst`.
+    pub(crate) fn suspend_stacks(
+        &mut self,
+        outer: u32,
+        bytes: u32,
+        next: u32,
+        dst: u16,
+        want: u16,
+    ) {
+        self.save_stack(next, dst, want, 0);
+        let inner = &mut self.stacks[self.current];
+        (inner.outer, inner.bytes, inner.state) = (outer, bytes, State::Suspended);
+        self.stacks[outer].parent = NONE;
+        self.chain_bytes -= bytes;
+    }
+
+    /// Whether a continuation can be gone on with, with so many slots of arguments, by what wants so many of results;
+    /// with `leaving` bytes of chunks less in use. Makes the stack of one that never ran.
+    pub(crate) unsafe fn prepare(
+        vm: *mut Vm,
+        cont: &Usable,
+        n: u32,
+        want: u16,
+        leaving: u32,
+    ) -> Result<Ready, Stopped> {
+        // SAFETY: I1; no reference is held across the loader.
+        unsafe {
+            let m = &mut *vm;
+            let n = cont.n_bound + n;
+            let fits = |params: u16, results: u16| u32::from(params) == n && results == want;
+            let func = match cont.leads {
+                Leads::ToStack(inner) => {
+                    let stack = m.stacks[inner];
+                    // Of an arena that is not damaged they always fit.
+                    if !fits(stack.want, m.stacks[stack.outer].results) {
+                        return Err(raise(vm, Trap::BadSignature));
+                    }
+                    if u64::from(m.chain_bytes - leaving) + u64::from(stack.bytes)
+                        > u64::from(m.max_stack)
+                    {
+                        return Err(raise(vm, Trap::StackOverflow));
+                    }
+                    return Ok(Ready {
+                        inner,
+                        outer: stack.outer,
+                        bytes: stack.bytes,
+                        host: None,
+                    });
+                }
+                Leads::ToFunc(func) => func,
+            };
+            let rec = &m.funcs[func.0 as usize];
+            let (params, results) = m.slots_of_type(rec.ty);
+            if !fits(params, results) {
+                return Err(raise(vm, Trap::BadSignature));
+            }
+            let (inst, cell, host) = (
+                rec.inst,
+                rec.cell,
+                rec.entry.map(|e| (e, rec.data, rec.slots)),
+            );
+            let (frame_bytes, start) = match host {
+                Some((_, _, slots)) => (u64::from(slots) * 8, CONT_END_AT),
+                None => {
+                    let value = linked_in(vm, inst, cell)?;
+                    (value >> 32, value as u32)
+                }
+            };
+            let m = &mut *vm;
+            m.chain_bytes -= leaving;
+            let stack = m.new_stack(frame_bytes, results);
+            m.chain_bytes += leaving;
+            let inner = match stack {
+                Ok(stack) => stack,
+                Err(trap) => return Err(raise(vm, trap)),
+            };
+            let stack = &mut m.stacks[inner];
+            (stack.at, stack.next) = (start, start);
+            if host.is_none() {
+                stack.inst = inst;
+            }
+            Ok(Ready {
+                inner,
+                outer: inner,
+                bytes: stack.len,
+                host,
+            })
+        }
+    }
+
+    /// Goes on with a continuation, which `parent` waits for from now on. The current stack's registers are saved.
+    pub(crate) unsafe fn go_to(
+        vm: *mut Vm,
+        cont: &Usable,
+        ready: Ready,
+        parent: u32,
+        args: Arguments,
+    ) -> u32 {
+        // SAFETY: I1; `prepare` saw that arguments and results fit (I3), and the verifier that the arguments are in the
+        // current frame (I2).
+        unsafe {
+            let m = &mut *vm;
+            m.consume_cont(cont.object);
+            m.stacks[ready.outer].parent = parent;
+            m.stacks[ready.inner].state = State::Active;
+            m.chain_bytes += ready.bytes;
+            let old = m.fp;
+            m.install_stack(ready.inner);
+            let dst = m.stacks[ready.inner].dst;
+            for k in 0..cont.n_bound {
+                let bits = m.exn_slot(cont.bound, k).unwrap_or(0);
+                put_u64(m.fp, dst + k as u16, bits);
+            }
+            let first = dst + cont.n_bound as u16;
+            if let Some(last) = args.last {
+                put_u64(m.fp, first + args.n, last.into());
+            }
+            copy_slots(
+                m.fp.add(usize::from(first) * 8),
+                old.add(usize::from(args.base) * 8),
+                args.n.into(),
+            );
+            zero_slots(old, args.base, args.n);
+            m.go_on_behind(false);
+            match ready.host {
+                None => 0,
+                Some((entry, data, slots)) => call_body(vm, entry, data, slots),
+            }
+        }
+    }
+
+    /// Suspends the current stack to the clause for a tag, with a payload of `n` slots from `base` up; what it is
+    /// resumed with comes there, and it goes on at `next`.
+    pub(crate) unsafe fn suspend_to(
+        vm: *mut Vm,
+        tag: TagAddr,
+        base: u16,
+        n: u16,
+        next: u32,
+    ) -> u32 {
+        // SAFETY: I1; I2 for what the op and the clause say of their frames.
+        unsafe {
+            let m = &mut *vm;
+            let Some(found) = m.find_clause(tag, false) else {
+                return Vm::suspend_to_host(vm, tag, base, n, next);
+            };
+            let module = &m.instances[m.stacks[found.parent].inst as usize].module;
+            let ty = *module.type_ids().add(found.clause.ty as usize);
+            let (_, want) = m.slots_of_type(m.tags[tag.0 as usize].ty);
+            let cont = match m.new_cont(ty, m.current, 0) {
+                Ok(cont) => cont,
+                Err(trap) => return raise(vm, trap),
+            };
+            m.suspend_stacks(found.outer, found.bytes, next, base, want);
+            let old = m.fp;
+            m.install_stack(found.parent);
+            let to = found.clause.base;
+            copy_slots(
+                m.fp.add(usize::from(to) * 8),
+                old.add(usize::from(base) * 8),
+                n.into(),
+            );
+            put_u64(m.fp, to + n, cont.into());
+            zero_slots(old, base, n);
+            m.ip = m.code_base.add(found.clause.target as usize);
+            0
+        }
+    }
+
+    /// Throws an exception where a continuation waits. The current stack waits for it at the op at `ip`, as `resume`
+    /// would.
+    unsafe fn throw_into(vm: *mut Vm, cont: &Usable, exn: u32, want: u16, op: Resumption) -> u32 {
+        // SAFETY: I1.
+        unsafe {
+            let m = &mut *vm;
+            let Leads::ToStack(inner) = cont.leads else {
+                // What never ran catches nothing.
+                m.consume_cont(cont.object);
+                zero_slots(m.fp, op.base, op.n);
+                return m.unwind(exn, false);
+            };
+            let (outer, bytes) = (m.stacks[inner].outer, m.stacks[inner].bytes);
+            if m.stacks[outer].results != want {
+                return raise(vm, Trap::BadSignature);
+            }
+            if u64::from(m.chain_bytes) + u64::from(bytes) > u64::from(m.max_stack) {
+                return raise(vm, Trap::StackOverflow);
+            }
+            m.consume_cont(cont.object);
+            zero_slots(m.fp, op.base, op.n);
+            m.save_stack(op.next, op.base, want, op.clauses);
+            m.stacks[outer].parent = m.current;
+            m.stacks[inner].state = State::Active;
+            m.chain_bytes += bytes;
+            m.install_stack(inner);
+            // Where a host function suspended that was to return for this frame, the frame is no more.
+            let returned = matches!(m.stacks[inner].next, RET_AT | CONT_END_AT);
+            m.unwind(exn, returned)
+        }
+    }
+}
+
+/// Operands that all resumptions have.
+#[derive(Clone, Copy)]
+struct Resumption {
+    base: u16,
+    /// Slots of arguments or payload.
+    n: u16,
+    clauses: u16,
+    next: u32,
+}
+
+/// Calls the host function that is a continuation's body, on its stack.
+unsafe fn call_body(vm: *mut Vm, entry: HostEntry, data: *const (), slots: u16) -> u32 {
+    // SAFETY: I1; the host's promises of `new_host_func`; `new_stack` made room for its slots.
+    unsafe {
+        let (top, cx) = ((*vm).top, (*vm).host_cx);
+        (*vm).top = u32::from(slots) * 8;
+        let status = entry(cx, data, 0);
+        (*vm).top = top;
+        // Calls that it made have left theirs.
+        (*vm).ip = (*vm).code_base.add(CONT_END_AT as usize);
+        match status {
+            HostStatus::Done => 0,
+            status => match crate::calls::host_exit(vm, status) {
+                EXIT_THROWN => crate::exceptions::throw_pending(vm, true),
+                EXIT_SUSPENDED => suspend_host(vm, 0, CONT_END_AT),
+                code => code,
+            },
+        }
+    }
+}
+
+/// Suspends where a host function with its frame at slot `base` of the current one asked for it, by
+/// [`HostStatus::Suspend`]; its results come there, and the caller goes on at `next`.
+pub(crate) unsafe fn suspend_host(vm: *mut Vm, base: u16, next: u32) -> u32 {
+    // SAFETY: I1; the host's promise: the payload is in the function's frame.
+    unsafe {
+        let tag = (*vm).suspending;
+        let ty = (&(*vm).tags)[tag.0 as usize].ty;
+        let (n, _) = (*vm).slots_of_type(ty);
+        Vm::suspend_to(vm, tag, base, n, next)
+    }
+}
+
+/// The machine for the length of one op.
+unsafe fn machine<'a>(vm: *mut Vm) -> &'a mut Vm {
+    // SAFETY: I1: alive, and nobody else uses it while an op runs.
+    unsafe { &mut *vm }
+}
+
+pub(crate) unsafe fn cont_new(vm: *mut Vm, f: u32, ty: u32) -> Result<u32, Trap> {
+    // SAFETY: I1.
+    let m = unsafe { machine(vm) };
+    let func = f.checked_sub(1).ok_or(Trap::NullReference)?;
+    m.new_fresh_cont(m.identity(ty), FuncAddr(func))
+}
+
+pub(crate) unsafe fn cont_bind(
+    vm: *mut Vm,
+    cont: u32,
+    base: u16,
+    n: u16,
+    from: u32,
+    to: u32,
+) -> Result<u32, Trap> {
+    // SAFETY: I1.
+    let m = unsafe { machine(vm) };
+    let cont = m.usable_cont(cont)?;
+    // SAFETY: I2, the slots are in the frame.
+    let slots = (0..n).map(|k| unsafe { get_u64(m.fp, base + k) });
+    let slots: smallvec::SmallVec<[u64; 8]> = slots.collect();
+    let func = m.gc.types.get(m.identity(from)).map_or(0, |ty| ty.func);
+    let to = m.identity(to);
+    m.bind_cont(&cont, &slots, func, to)
+}
+
+pub(crate) unsafe fn suspend(vm: *mut Vm, next: *const u8) -> u32 {
+    // SAFETY: I1, I2.
+    unsafe {
+        let o = Operands::of(vm);
+        let m = &*vm;
+        let tag = m.instances[m.inst as usize].tags[o.u32(1) as usize];
+        let next = next.addr() - m.code_base.addr();
+        Vm::suspend_to(vm, tag, o.u16(3), o.u16(4), next as u32)
+    }
+}
+
+pub(crate) unsafe fn resume(vm: *mut Vm, next: *const u8) -> u32 {
+    // SAFETY: I1, I2.
+    unsafe {
+        let o = Operands::of(vm);
+        let m = &*vm;
+        let cont = match m.usable_cont(o.slot(1) as u32) {
+            Ok(cont) => cont,
+            Err(trap) => return raise(vm, trap),
+        };
+        let (_, want) = m.slots_of_type(m.identity(o.u32(2)));
+        let (base, n, clauses) = (o.u16(4), o.u16(5), o.u16(6));
+        let ready = match Vm::prepare(vm, &cont, n.into(), want, 0) {
+            Ok(ready) => ready,
+            Err(code) => return code,
+        };
+        let m = machine(vm);
+        let next = next.addr() - m.code_base.addr();
+        m.save_stack(next as u32, base, want, clauses);
+        let (parent, last) = (m.current, None);
+        Vm::go_to(vm, &cont, ready, parent, Arguments { base, n, last })
+    }
+}
+
+pub(crate) unsafe fn resume_throw(vm: *mut Vm, next: *const u8) -> u32 {
+    // SAFETY: I1, I2.
+    unsafe {
+        let o = Operands::of(vm);
+        let m = machine(vm);
+        let cont = match m.usable_cont(o.slot(1) as u32) {
+            Ok(cont) => cont,
+            Err(trap) => return raise(vm, trap),
+        };
+        let (_, want) = m.slots_of_type(m.identity(o.u32(2)));
+        let op = Resumption {
+            base: o.u16(6),
+            n: o.u16(7),
+            clauses: o.u16(8),
+            next: (next.addr() - m.code_base.addr()) as u32,
+        };
+        // The frame keeps the payload's references and the continuation alive.
+        let exn = match crate::exceptions::new_from_frame(m, o.u32(4), op.base, op.n) {
+            Ok(exn) => exn,
+            Err(trap) => return raise(vm, trap),
+        };
+        Vm::throw_into(vm, &cont, exn, want, op)
+    }
+}
+
+pub(crate) unsafe fn resume_throw_ref(vm: *mut Vm, next: *const u8) -> u32 {
+    // SAFETY: I1, I2.
+    unsafe {
+        let o = Operands::of(vm);
+        let m = &*vm;
+        // First, so that the continuation can still be used.
+        let exn = o.slot(2) as u32;
+        if exn == 0 {
+            return raise(vm, Trap::NullReference);
+        }
+        let cont = match m.usable_cont(o.slot(1) as u32) {
+            Ok(cont) => cont,
+            Err(trap) => return raise(vm, trap),
+        };
+        let (_, want) = m.slots_of_type(m.identity(o.u32(3)));
+        let op = Resumption {
+            base: o.u16(5),
+            n: 0,
+            clauses: o.u16(6),
+            next: (next.addr() - m.code_base.addr()) as u32,
+        };
+        Vm::throw_into(vm, &cont, exn, want, op)
+    }
+}
+
+pub(crate) unsafe fn switch(vm: *mut Vm, next: *const u8) -> u32 {
+    // SAFETY: I1, I2.
+    unsafe {
+        let o = Operands::of(vm);
+        let m = &*vm;
+        let cont = match m.usable_cont(o.slot(1) as u32) {
+            Ok(cont) => cont,
+            Err(trap) => return raise(vm, trap),
+        };
+        let back = m.identity(o.u32(4));
+        let tag = m.instances[m.inst as usize].tags[o.u32(6) as usize];
+        let (base, n) = (o.u16(8), o.u16(9));
+        let Some(found) = m.find_clause(tag, true) else {
+            return raise(vm, Trap::UnhandledTag);
+        };
+        let want = m.stacks[found.parent].want;
+        let ready = match Vm::prepare(vm, &cont, u32::from(n) + 1, want, found.bytes) {
+            Ok(ready) => ready,
+            Err(code) => return code,
+        };
+        let m = machine(vm);
+        let this = match m.new_cont(back, m.current, 0) {
+            Ok(this) => this,
+            Err(trap) => {
+                if let Leads::ToFunc(_) = cont.leads {
+                    m.free_stack(ready.inner);
+                }
+                return raise(vm, trap);
+            }
+        };
+        let (want, _) = m.slots_of_type(back);
+        let next = next.addr() - m.code_base.addr();
+        m.suspend_stacks(found.outer, found.bytes, next as u32, base, want);
+        let last = Some(this);
+        Vm::go_to(vm, &cont, ready, found.parent, Arguments { base, n, last })
+    }
+}
+
+/// The op that the function a continuation called returns to: its results are in its frame, from slot 0 up.
+pub(crate) unsafe fn cont_end(vm: *mut Vm, _next: *const u8) -> u32 {
+    // SAFETY: I1; the parent wants as many slots as it returns (`prepare`), and its frame has room for them (I2).
+    unsafe {
+        let m = machine(vm);
+        let (ended, from) = (m.current, m.fp);
+        let stack = m.stacks[ended];
+        m.chain_bytes -= stack.len;
+        m.install_stack(stack.parent);
+        let dst = m.stacks[stack.parent].dst;
+        copy_slots(m.fp.add(usize::from(dst) * 8), from, stack.results.into());
+        m.go_on_behind(true);
+        m.free_stack(ended);
+        0
+    }
+}

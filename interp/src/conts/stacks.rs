@@ -1,0 +1,383 @@
+//! Stacks: which there are, and going from one to another.
+
+use sheave_arena::Offset;
+
+use crate::code_space::CONT_END_AT;
+use crate::regs::{get_u64, put_u64};
+use crate::stack::RED_ZONE;
+use crate::trap::Trap;
+use crate::vm::{NO_INSTANCE, Vm};
+
+/// No stack: the parent of what is suspended, and of the first.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// The least bytes of a continuation's chunk, a size class of the arena.
+const LEAST_CHUNK: u32 = 256;
+
+/// Chunks of that size that are kept at hand.
+const MAX_SPARE: usize = 64;
+
+/// What a stack is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(u8)]
+pub(crate) enum State {
+    /// There is none.
+    #[default]
+    Free,
+    /// It is the current one, or waits for what it resumed.
+    Active,
+    /// It is the innermost of a suspended continuation.
+    Suspended,
+}
+
+/// A stack: its chunk, and its registers while it is not the current one. All positions are offsets, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Stack {
+    /// The chunk, in the arena. Also of the current stack.
+    pub(crate) off: u32,
+    pub(crate) len: u32,
+    /// The innermost frame, from the chunk's start.
+    pub(crate) fp: u32,
+    /// From the chunk's end down to its innermost record.
+    pub(crate) records: u32,
+    /// The op that it waits at, in the code space.
+    pub(crate) at: u32,
+    /// What follows that op: where it goes on, or `clauses` clauses and then that.
+    pub(crate) next: u32,
+    pub(crate) inst: u32,
+    /// What goes on when this one ends or suspends. Also of the current stack; [`NONE`] of the first one, and of the
+    /// outermost of a suspended continuation.
+    pub(crate) parent: u32,
+    /// Of the innermost of a suspended continuation: the outermost, and the bytes of all their chunks.
+    pub(crate) outer: u32,
+    pub(crate) bytes: u32,
+    pub(crate) clauses: u16,
+    /// The slot where what it waits for comes, and how many slots that takes.
+    pub(crate) dst: u16,
+    pub(crate) want: u16,
+    /// Slots of what its outermost function returns. Also of the current stack.
+    pub(crate) results: u16,
+    pub(crate) state: State,
+    /// The collector has been here.
+    pub(crate) marked: bool,
+}
+
+/// All stacks of a store. Number 0 is the one that calls of the host begin on.
+#[derive(Debug, Default)]
+pub(crate) struct Stacks {
+    all: Vec<Stack>,
+    /// The first of those that are free; each leads to the next by its parent.
+    free: u32,
+    /// Chunks of [`LEAST_CHUNK`] bytes that nobody uses.
+    spare: Vec<u32>,
+}
+
+/// Where a stack waits, for who walks it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) stack: u32,
+    pub(crate) at: u32,
+    pub(crate) fp: u32,
+    /// Offset of the innermost record in the chunk.
+    pub(crate) csp: u32,
+    pub(crate) inst: u32,
+    /// Bytes of the chunk.
+    pub(crate) len: u32,
+}
+
+impl Stacks {
+    /// With the first stack, whose chunk this is.
+    pub(crate) fn new(off: u32, len: u32) -> Stacks {
+        let first = Stack {
+            off,
+            len,
+            parent: NONE,
+            inst: NO_INSTANCE,
+            state: State::Active,
+            ..Stack::default()
+        };
+        Stacks {
+            all: vec![first],
+            free: NONE,
+            spare: Vec::new(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is(&self, stack: u32, state: State) -> bool {
+        self.all
+            .get(stack as usize)
+            .is_some_and(|s| s.state == state)
+    }
+
+    /// Marks the innermost stack of a suspended continuation; false if it was, or is none.
+    pub(crate) fn mark(&mut self, stack: u32) -> bool {
+        let stack = self.all.get_mut(stack as usize);
+        stack.is_some_and(|s| {
+            s.state == State::Suspended && !core::mem::replace(&mut s.marked, true)
+        })
+    }
+
+    /// Takes all marks away.
+    pub(crate) fn unmark(&mut self) {
+        for stack in &mut self.all {
+            stack.marked = false;
+        }
+    }
+
+    fn add(&mut self, stack: Stack) -> Option<u32> {
+        if self.free != NONE {
+            let number = self.free;
+            self.free = self[number].parent;
+            self[number] = stack;
+            return Some(number);
+        }
+        let number = u32::try_from(self.all.len()).ok()?;
+        if number >= crate::conts::object::FRESH {
+            return None;
+        }
+        self.all.push(stack);
+        Some(number)
+    }
+
+    fn remove(&mut self, number: u32) {
+        self[number] = Stack {
+            parent: self.free,
+            ..Stack::default()
+        };
+        self.free = number;
+    }
+}
+
+impl core::ops::Index<u32> for Stacks {
+    type Output = Stack;
+
+    #[inline]
+    fn index(&self, stack: u32) -> &Stack {
+        &self.all[stack as usize]
+    }
+}
+
+impl core::ops::IndexMut<u32> for Stacks {
+    #[inline]
+    fn index_mut(&mut self, stack: u32) -> &mut Stack {
+        &mut self.all[stack as usize]
+    }
+}
+
+impl Vm {
+    /// Where byte `at` of a stack's chunk lies.
+    #[inline]
+    pub(crate) fn chunk(&self, stack: u32, at: u32) -> *mut u8 {
+        let off = self.stacks[stack].off as usize + at as usize;
+        // SAFETY: I3: chunks are objects of the arena, and `at` lies in this one.
+        unsafe { self.arena_base.add(off) }
+    }
+
+    /// A stack for a function with frames of `frame_bytes`, that returns `results` slots. Nothing is on it but the record
+    /// below its outermost frame.
+    pub(crate) fn new_stack(&mut self, frame_bytes: u64, results: u16) -> Result<u32, Trap> {
+        let need = (frame_bytes + 8 + RED_ZONE).max(LEAST_CHUNK.into());
+        let len = u32::try_from(need.next_multiple_of(16)).map_err(|_| Trap::StackOverflow)?;
+        if u64::from(self.chain_bytes) + u64::from(len) > u64::from(self.max_stack) {
+            return Err(Trap::StackOverflow);
+        }
+        let off = match self.stacks.spare.pop() {
+            Some(off) if len == LEAST_CHUNK => off,
+            spare => {
+                self.stacks.spare.extend(spare);
+                self.new_chunk(len)?
+            }
+        };
+        let number = self.stacks.add(Stack {
+            off,
+            len,
+            records: 8,
+            at: CONT_END_AT,
+            next: CONT_END_AT,
+            inst: self.inst,
+            parent: NONE,
+            results,
+            state: State::Active,
+            ..Stack::default()
+        });
+        let Some(number) = number else {
+            self.free_chunk(off, len);
+            return Err(Trap::StackOverflow);
+        };
+        // SAFETY: I3, the last slot of the new chunk, which is a multiple of 16 bytes long.
+        unsafe { put_u64(self.chunk(number, len - 8), 0, CONT_END_AT.into()) };
+        Ok(number)
+    }
+
+    /// Bytes for a chunk. If there are none, continuations that nothing refers to are looked for first.
+    fn new_chunk(&mut self, len: u32) -> Result<u32, Trap> {
+        let off = match self.arena.alloc(len) {
+            Ok(off) => off,
+            Err(_) => {
+                self.collect_if_possible();
+                self.arena.alloc(len).map_err(|_| Trap::StackOverflow)?
+            }
+        };
+        self.gc.charge(len);
+        if self.generation != self.arena.generation() {
+            self.refresh();
+        }
+        Ok(off.get())
+    }
+
+    pub(crate) fn free_chunk(&mut self, off: u32, len: u32) {
+        if len == LEAST_CHUNK && self.stacks.spare.len() < MAX_SPARE {
+            self.stacks.spare.push(off);
+        } else if let Some(off) = Offset::new(off) {
+            self.arena.free(off, len);
+        }
+    }
+
+    /// Ends a stack that is not the current one.
+    pub(crate) fn free_stack(&mut self, stack: u32) {
+        let Stack { off, len, .. } = self.stacks[stack];
+        self.stacks.remove(stack);
+        self.free_chunk(off, len);
+    }
+
+    /// Ends the stacks of the continuations that the collector did not meet; gives the bytes of those that it did.
+    pub(crate) fn end_unreached_stacks(&mut self) -> u64 {
+        let mut live = 0;
+        for innermost in 0..self.stacks.all.len() as u32 {
+            let stack = &mut self.stacks[innermost];
+            if stack.state != State::Suspended {
+                continue;
+            }
+            if core::mem::take(&mut stack.marked) {
+                live += u64::from(stack.bytes);
+                continue;
+            }
+            let mut next = innermost;
+            while next != NONE {
+                let ended = next;
+                next = self.stacks[ended].parent;
+                self.free_stack(ended);
+            }
+        }
+        live
+    }
+
+    /// Notes where the current stack waits: at the op at `ip`, for `want` slots from `dst` up.
+    #[inline]
+    pub(crate) fn save_stack(&mut self, next: u32, dst: u16, want: u16, clauses: u16) {
+        let (fp, records, at, inst) = (
+            self.frame_at(),
+            self.records_bytes(),
+            self.code_position(),
+            self.inst,
+        );
+        let stack = &mut self.stacks[self.current];
+        (stack.fp, stack.records, stack.at, stack.inst) = (fp, records, at, inst);
+        (stack.next, stack.dst, stack.want, stack.clauses) = (next, dst, want, clauses);
+    }
+
+    /// Makes a stack that waits the current one. `ip` is then at the op it waits at.
+    #[inline]
+    pub(crate) fn install_stack(&mut self, number: u32) {
+        let stack = self.stacks[number];
+        self.current = number;
+        (self.stack_off, self.stack_len) = (stack.off, stack.len);
+        // SAFETY: I3: the chunk is an object of the arena; what the stack holds are offsets in it, and `at` is where an
+        // op stands (I6).
+        unsafe {
+            self.stack_base = self.arena_base.add(stack.off as usize);
+            self.fp = self.stack_base.add(stack.fp as usize);
+            self.csp = self.stack_base.add((stack.len - stack.records) as usize);
+            self.ip = self.code_base.add(stack.at as usize);
+        }
+        if stack.inst != self.inst {
+            self.install(stack.inst);
+        }
+    }
+
+    /// Ends the current stack and all around it up to `stack`, which is made the current one.
+    #[cold]
+    pub(crate) fn end_stacks_up_to(&mut self, stack: u32) {
+        let mut ended = self.current;
+        self.install_stack(stack);
+        while ended != stack {
+            let parent = self.stacks[ended].parent;
+            self.chain_bytes -= self.stacks[ended].len;
+            self.free_stack(ended);
+            ended = parent;
+        }
+    }
+
+    /// Where the current stack is.
+    pub(crate) fn current_place(&self) -> Place {
+        Place {
+            stack: self.current,
+            at: self.code_position(),
+            fp: self.frame_at(),
+            csp: self.stack_len - self.records_bytes(),
+            inst: self.inst,
+            len: self.stack_len,
+        }
+    }
+
+    /// Where another stack waits.
+    pub(crate) fn waiting_place(&self, number: u32) -> Place {
+        let stack = &self.stacks[number];
+        Place {
+            stack: number,
+            at: stack.at,
+            fp: stack.fp,
+            csp: stack.len - stack.records,
+            inst: stack.inst,
+            len: stack.len,
+        }
+    }
+
+    /// Where the parent of a stack waits, if it has one.
+    pub(crate) fn parent_place(&self, stack: u32) -> Option<Place> {
+        let parent = self.stacks[stack].parent;
+        (parent != NONE).then(|| self.waiting_place(parent))
+    }
+
+    /// The current stack, which waited, has what it waited for: goes on behind the op, and its clauses.
+    ///
+    /// # Safety
+    /// - The stack was just installed.
+    #[inline]
+    pub(crate) unsafe fn go_on_behind(&mut self, has_clauses: bool) {
+        let stack = &self.stacks[self.current];
+        let (dst, mut next) = (stack.dst, stack.next);
+        if has_clauses {
+            next += u32::from(stack.clauses) * self.clause_bytes();
+        }
+        // SAFETY: `next` is where an op stands, and so is what is behind the clauses (I2, I6). The frame may end before
+        // the slot; the chunk does not (I3).
+        unsafe {
+            self.acc = get_u64(self.fp, dst);
+            self.ip = self.code_base.add(next as usize);
+        }
+    }
+
+    /// Bytes of a linked clause.
+    #[inline]
+    pub(crate) fn clause_bytes(&self) -> u32 {
+        let units = const { sheave_isa::SHAPES[sheave_isa::Op::On as usize].len_units };
+        self.space.executor().op_bytes(units.into()) as u32
+    }
+}
+
+/// Copies `n` slots to another chunk.
+///
+/// # Safety
+/// - Both are there, 8-aligned, and do not overlap.
+#[inline]
+pub(crate) unsafe fn copy_slots(to: *mut u8, from: *const u8, n: u32) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (to, from) = (to.cast::<u64>(), from.cast::<u64>());
+        for i in 0..n as usize {
+            to.add(i).write(from.add(i).read());
+        }
+    }
+}
