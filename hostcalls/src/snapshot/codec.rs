@@ -4,47 +4,47 @@ use anyhow::{Result, bail};
 
 /// Appends to bytes.
 #[derive(Default)]
-pub(super) struct Writer(pub(super) Vec<u8>);
+pub(crate) struct Writer(pub(crate) Vec<u8>);
 
 impl Writer {
-    pub(super) fn u8(&mut self, x: u8) {
+    pub(crate) fn u8(&mut self, x: u8) {
         self.0.push(x);
     }
 
-    pub(super) fn u16(&mut self, x: u16) {
+    pub(crate) fn u16(&mut self, x: u16) {
         self.0.extend_from_slice(&x.to_le_bytes());
     }
 
-    pub(super) fn u32(&mut self, x: u32) {
+    pub(crate) fn u32(&mut self, x: u32) {
         self.0.extend_from_slice(&x.to_le_bytes());
     }
 
-    pub(super) fn u64(&mut self, x: u64) {
+    pub(crate) fn u64(&mut self, x: u64) {
         self.0.extend_from_slice(&x.to_le_bytes());
     }
 
-    pub(super) fn u128(&mut self, x: u128) {
+    pub(crate) fn u128(&mut self, x: u128) {
         self.0.extend_from_slice(&x.to_le_bytes());
     }
 
-    pub(super) fn bool(&mut self, x: bool) {
+    pub(crate) fn bool(&mut self, x: bool) {
         self.u8(x.into());
     }
 
-    pub(super) fn bytes(&mut self, x: &[u8]) {
+    pub(crate) fn bytes(&mut self, x: &[u8]) {
         self.u64(x.len() as u64);
         self.0.extend_from_slice(x);
     }
 
     /// A list; what is in a store is counted in 32 bits.
-    pub(super) fn list<T>(&mut self, all: &[T], mut each: impl FnMut(&mut Self, &T)) {
+    pub(crate) fn list<T>(&mut self, all: &[T], mut each: impl FnMut(&mut Self, &T)) {
         self.u32(all.len() as u32);
         for x in all {
             each(self, x);
         }
     }
 
-    pub(super) fn option<T>(&mut self, x: Option<T>, some: impl FnOnce(&mut Self, T)) {
+    pub(crate) fn option<T>(&mut self, x: Option<T>, some: impl FnOnce(&mut Self, T)) {
         self.bool(x.is_some());
         if let Some(x) = x {
             some(self, x);
@@ -53,10 +53,10 @@ impl Writer {
 }
 
 /// Takes from bytes.
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    pub(super) fn take(&mut self, n: usize) -> Result<&'a [u8]> {
+    pub(crate) fn take(&mut self, n: usize) -> Result<&'a [u8]> {
         let Some((taken, rest)) = self.0.split_at_checked(n) else {
             bail!("damaged snapshot: a section ends too early");
         };
@@ -70,27 +70,27 @@ impl<'a> Reader<'a> {
         Ok(array)
     }
 
-    pub(super) fn u8(&mut self) -> Result<u8> {
+    pub(crate) fn u8(&mut self) -> Result<u8> {
         self.array::<1>().map(|[x]| x)
     }
 
-    pub(super) fn u16(&mut self) -> Result<u16> {
+    pub(crate) fn u16(&mut self) -> Result<u16> {
         self.array().map(u16::from_le_bytes)
     }
 
-    pub(super) fn u32(&mut self) -> Result<u32> {
+    pub(crate) fn u32(&mut self) -> Result<u32> {
         self.array().map(u32::from_le_bytes)
     }
 
-    pub(super) fn u64(&mut self) -> Result<u64> {
+    pub(crate) fn u64(&mut self) -> Result<u64> {
         self.array().map(u64::from_le_bytes)
     }
 
-    pub(super) fn u128(&mut self) -> Result<u128> {
+    pub(crate) fn u128(&mut self) -> Result<u128> {
         self.array().map(u128::from_le_bytes)
     }
 
-    pub(super) fn bool(&mut self) -> Result<bool> {
+    pub(crate) fn bool(&mut self) -> Result<bool> {
         match self.u8()? {
             0 => Ok(false),
             1 => Ok(true),
@@ -98,16 +98,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn bytes(&mut self) -> Result<&'a [u8]> {
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8]> {
         let n = usize::try_from(self.u64()?)?;
         self.take(n)
     }
 
-    pub(super) fn text(&mut self) -> Result<Box<str>> {
+    pub(crate) fn text(&mut self) -> Result<Box<str>> {
         Ok(core::str::from_utf8(self.bytes()?)?.into())
     }
 
-    pub(super) fn list<T>(
+    pub(crate) fn list<T>(
         &mut self,
         mut each: impl FnMut(&mut Self) -> Result<T>,
     ) -> Result<Vec<T>> {
@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
         Ok(all)
     }
 
-    pub(super) fn option<T>(
+    pub(crate) fn option<T>(
         &mut self,
         some: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<Option<T>> {
@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn end(&self) -> Result<()> {
+    pub(crate) fn end(&self) -> Result<()> {
         if self.0.is_empty() {
             Ok(())
         } else {

@@ -1,6 +1,6 @@
 //! A store's state, taken at rest or with a call paused: to go on from later, elsewhere, or more than once.
 
-mod codec;
+pub(crate) mod codec;
 mod contents;
 mod file;
 mod pages;

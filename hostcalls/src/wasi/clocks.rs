@@ -44,6 +44,8 @@ impl HostWallClock for SystemWallClock {
 /// Time since the context was made.
 pub(super) struct SystemMonotonicClock {
     start: Instant,
+    /// What it showed then.
+    first: u64,
 }
 
 /// What the system's monotonic clock starts from, in nanoseconds: some guests
@@ -54,6 +56,15 @@ impl SystemMonotonicClock {
     pub(super) fn new() -> Self {
         SystemMonotonicClock {
             start: Instant::now(),
+            first: MONOTONIC_START,
+        }
+    }
+
+    /// Goes on from what another one showed.
+    pub(super) fn from(shown: u64) -> Self {
+        SystemMonotonicClock {
+            start: Instant::now(),
+            first: shown.max(MONOTONIC_START),
         }
     }
 }
@@ -64,7 +75,7 @@ impl HostMonotonicClock for SystemMonotonicClock {
     }
 
     fn now(&self) -> u64 {
-        MONOTONIC_START.saturating_add(nanos(self.start.elapsed()))
+        self.first.saturating_add(nanos(self.start.elapsed()))
     }
 }
 
@@ -80,6 +91,9 @@ pub(super) struct Clocks {
     /// Whether `monotonic` is the embedder's: then no other source of time
     /// is shown to the guest.
     pub simulated: bool,
+    /// Processor time of the process and of the thread that the guest had used
+    /// when it came from another process.
+    pub cpu_before: [u64; 2],
 }
 
 /// One of the four clocks of WASI.
@@ -109,7 +123,10 @@ impl Clocks {
             ClockId::Realtime => nanos(self.wall.now()),
             ClockId::Monotonic => self.monotonic.now(),
             _ if self.simulated => self.monotonic.now(),
-            _ => super::sys::cpu_time(id == ClockId::ThreadCpu)?,
+            _ => {
+                let thread = id == ClockId::ThreadCpu;
+                super::sys::cpu_time(thread)?.saturating_add(self.cpu_before[usize::from(thread)])
+            }
         })
     }
 

@@ -3,9 +3,10 @@
 use super::clocks::{
     Clocks, HostMonotonicClock, HostWallClock, SystemMonotonicClock, SystemWallClock,
 };
+use super::pausing::Pausing;
 use super::random::{HostRandom, Random, SeededRandom};
 use super::stdio::{Input, Output, StdinStream, StdoutStream};
-use super::table::{Descriptor, DescriptorInfo, Kind, OpenDir, Table};
+use super::table::{Descriptor, DescriptorInfo, Kind, OpenDir, Standard, Table};
 use super::types::{DirPerms, FdFlags, FilePerms, OFlags, Rights};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
@@ -18,7 +19,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 #[derive(Default)]
 pub(super) struct Interrupt {
     /// The embedder's word.
-    asked: Option<Box<dyn Fn() -> bool + Send>>,
+    pub asked: Option<Box<dyn Fn() -> bool + Send>>,
     /// The flag of the store that calls, if its engine can be interrupted.
     pub flag: Option<Arc<AtomicU32>>,
 }
@@ -52,6 +53,7 @@ pub struct WasiCtx {
     pub(super) random: Random,
     pub(super) table: Table,
     pub(super) interrupt: Interrupt,
+    pub(super) pausing: Pausing,
 }
 
 impl WasiCtx {
@@ -110,17 +112,19 @@ impl core::fmt::Debug for WasiCtx {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct WasiCtxBuilder {
-    args: Vec<Vec<u8>>,
-    env: Vec<Vec<u8>>,
-    stdin: Input,
-    stdout: Output,
-    stderr: Output,
-    preopens: Vec<Descriptor>,
-    wall: Box<dyn HostWallClock>,
-    monotonic: Option<Box<dyn HostMonotonicClock>>,
-    random: Random,
-    max_open: usize,
-    interrupted: Option<Box<dyn Fn() -> bool + Send>>,
+    pub(super) args: Vec<Vec<u8>>,
+    pub(super) env: Vec<Vec<u8>>,
+    pub(super) stdin: Input,
+    pub(super) stdout: Output,
+    pub(super) stderr: Output,
+    pub(super) preopens: Vec<Descriptor>,
+    pub(super) wall: Box<dyn HostWallClock>,
+    pub(super) monotonic: Option<Box<dyn HostMonotonicClock>>,
+    /// The system's, unless one was chosen.
+    pub(super) random: Option<Random>,
+    pub(super) max_open: usize,
+    pub(super) interrupted: Option<Box<dyn Fn() -> bool + Send>>,
+    pub(super) pause_waits: bool,
 }
 
 impl Default for WasiCtxBuilder {
@@ -141,9 +145,10 @@ impl WasiCtxBuilder {
             preopens: Vec::new(),
             wall: Box::new(SystemWallClock),
             monotonic: None,
-            random: Random::System,
+            random: None,
             max_open: DEFAULT_MAX_OPEN,
             interrupted: None,
+            pause_waits: false,
         }
     }
 
@@ -268,6 +273,7 @@ impl WasiCtxBuilder {
                 file_perms,
                 listing: None,
             }),
+            standard: Standard::In,
             base: Rights::DIRECTORY,
             inheriting: Rights::DIRECTORY | Rights::FILE,
             flags: FdFlags::empty(),
@@ -294,13 +300,13 @@ impl WasiCtxBuilder {
 
     /// Takes random bytes from this source.
     pub fn random(&mut self, random: impl HostRandom + 'static) -> &mut Self {
-        self.random = Random::Custom(Box::new(random));
+        self.random = Some(Random::Custom(Box::new(random)));
         self
     }
 
     /// Takes random bytes from a reproducible sequence: see [`SeededRandom`].
     pub fn random_seed(&mut self, seed: u64) -> &mut Self {
-        self.random = Random::Seeded(SeededRandom::new(seed));
+        self.random = Some(Random::Seeded(SeededRandom::new(seed)));
         self
     }
 
@@ -322,6 +328,16 @@ impl WasiCtxBuilder {
         self
     }
 
+    /// Whether a wait that is interrupted pauses the call that it is part of
+    /// ([`PauseCall`](crate::PauseCall)) instead of ending with `EINTR`, so
+    /// that the guest sees nothing of it: the wait goes on when the call does.
+    /// For guests that are called by
+    /// [`Func::call_resumable`](crate::Func::call_resumable).
+    pub fn pause_waits(&mut self, pause: bool) -> &mut Self {
+        self.pause_waits = pause;
+        self
+    }
+
     /// [`Self::build`], as `wasmtime-wasi` calls it.
     pub fn build_p1(&mut self) -> WasiCtx {
         self.build()
@@ -332,13 +348,14 @@ impl WasiCtxBuilder {
         let b = core::mem::take(self);
         let mut table = Table::default();
         let streams = [
-            (Kind::Input(b.stdin), Rights::FD_READ),
-            (Kind::Output(b.stdout), Rights::FD_WRITE),
-            (Kind::Output(b.stderr), Rights::FD_WRITE),
+            (Kind::Input(b.stdin), Standard::In, Rights::FD_READ),
+            (Kind::Output(b.stdout), Standard::Out, Rights::FD_WRITE),
+            (Kind::Output(b.stderr), Standard::Err, Rights::FD_WRITE),
         ];
-        for (kind, right) in streams {
+        for (kind, standard, right) in streams {
             table.push_stdio(Descriptor {
                 kind,
+                standard,
                 base: Rights::STREAM | right,
                 inheriting: Rights::empty(),
                 flags: FdFlags::empty(),
@@ -354,18 +371,23 @@ impl WasiCtxBuilder {
         WasiCtx {
             args: b.args,
             env: b.env,
-            random: b.random,
+            random: b.random.unwrap_or(Random::System),
             clocks: Clocks {
                 wall: b.wall,
                 simulated: b.monotonic.is_some(),
                 monotonic: b
                     .monotonic
                     .unwrap_or_else(|| Box::new(SystemMonotonicClock::new())),
+                cpu_before: [0; 2],
             },
             table,
             interrupt: Interrupt {
                 asked: b.interrupted,
                 flag: None,
+            },
+            pausing: Pausing {
+                waits: b.pause_waits,
+                ..Pausing::default()
             },
         }
     }

@@ -71,6 +71,7 @@ fn sync(cx: &mut WasiCtx, fd: u32, right: Rights, data_only: bool) -> Result {
         }
         // Nothing is kept back.
         Kind::Input(_) | Kind::Output(_) => return Ok(()),
+        Kind::Lost => return Err(Errno::BADF),
     };
     if data_only {
         file.sync_data()?;
@@ -163,7 +164,7 @@ fn filestat_get(
     let stat = match &d.kind {
         Kind::File(f) => Filestat::from_metadata(&cap_std::fs::Metadata::from_file(&f.file)?),
         Kind::Dir(dir) => Filestat::from_metadata(&dir.dir.dir_metadata()?),
-        Kind::Input(_) | Kind::Output(_) => Filestat::stream(d.filetype()),
+        _ => Filestat::stream(d.filetype()),
     };
     stat.write(mem, out, abi)
 }
@@ -245,7 +246,7 @@ pub fn fd_filestat_set_times(
             reopened = reopen(dir)?;
             &reopened
         }
-        Kind::Input(_) | Kind::Output(_) => return Err(Errno::BADF),
+        _ => return Err(Errno::BADF),
     };
     d.require(Rights::FD_FILESTAT_SET_TIMES)?;
     let mut times = FileTimes::new();

@@ -3,7 +3,7 @@
 //! The memory is the one that the guest exports as `memory`.
 
 use super::{Errno, GuestMemory, WasiCtx, calls, for_each_call};
-use crate::{Caller, Error, Linker, Result};
+use crate::{Caller, Error, Linker, PauseCall, Result};
 use std::sync::Arc;
 
 /// The module that guests of preview 1 import from.
@@ -59,11 +59,11 @@ pub fn add_to_linker<T: 'static>(
 }
 
 /// Runs `f` on the context and the memory of the guest that calls.
-fn with<T: 'static, R>(
+fn with<T: 'static>(
     caller: &mut Caller<'_, T>,
     get: impl Get<T>,
-    f: impl FnOnce(&mut WasiCtx, &mut GuestMemory<'_>) -> R,
-) -> Result<R> {
+    f: impl FnOnce(&mut WasiCtx, &mut GuestMemory<'_>) -> Result<(), Errno>,
+) -> Result<i32> {
     let memory = caller
         .get_export("memory")
         .and_then(|e| e.into_memory())
@@ -73,7 +73,13 @@ fn with<T: 'static, R>(
     let (bytes, data) = memory.data_and_store_mut(caller);
     let cx = get(data);
     cx.interrupt.flag = flag;
-    Ok(f(cx, &mut GuestMemory::new(bytes)))
+    let Err(errno) = f(cx, &mut GuestMemory::new(bytes)) else {
+        return Ok(0);
+    };
+    if core::mem::take(&mut cx.pausing.asked) {
+        return Err(PauseCall.into());
+    }
+    Ok(errno.raw().into())
 }
 
 #[cold]
@@ -110,8 +116,7 @@ macro_rules! define {
                     module,
                     stringify!($name),
                     move |mut caller: Caller<'_, T>, $($arg: wasm!($ty)),*| -> Result<i32> {
-                        let result = with(&mut caller, get, |cx, mem| f(cx, mem, $($arg as $ty),*))?;
-                        Ok(result.err().map_or(0, |errno| errno.raw().into()))
+                        with(&mut caller, get, |cx, mem| f(cx, mem, $($arg as $ty),*))
                     },
                 )?;
             })*

@@ -20,8 +20,9 @@
 //! up, `poll_oneoff` reports an error of one descriptor in its event, and a
 //! listing is sorted by name.
 //!
-//! Descriptors can be inspected with [`WasiCtx::descriptors`], which says all
-//! that is needed to open them again.
+//! Descriptors can be inspected with [`WasiCtx::descriptors`]. All that a guest
+//! has done to its context can be saved ([`WasiCtx::state`]) and goes on in
+//! another process ([`WasiCtxBuilder::build_from`]).
 
 mod clocks;
 mod ctx;
@@ -33,10 +34,12 @@ mod link;
 mod memory;
 mod open;
 mod path;
+mod pausing;
 mod poll;
 mod random;
 mod readdir;
 mod rw;
+mod state;
 mod stdio;
 mod sys;
 mod table;
@@ -53,6 +56,7 @@ pub use exit::I32Exit;
 pub use link::add_to_linker;
 pub use memory::GuestMemory;
 pub use random::{HostRandom, SeededRandom};
+pub use state::{LostDescriptor, LostDescriptors, WasiStateError};
 pub use stdio::{MemoryInputPipe, MemoryOutputPipe, StdinStream, StdoutStream};
 pub use table::{DescriptorInfo, DescriptorKind};
 pub use types::{DirPerms, FdFlags, FilePerms, Filetype, OFlags, Rights};

@@ -12,7 +12,7 @@ use super::errno::Errno;
 use super::memory::GuestMemory;
 use super::path::{joined, path};
 use super::sys;
-use super::table::{Descriptor, Kind, OpenDir, OpenFile};
+use super::table::{Descriptor, Kind, OpenDir, OpenFile, Standard};
 use super::types::{DirPerms, FdFlags, FilePerms, Filetype, OFlags, Rights, follows};
 use cap_fs_ext::{
     DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsMaybeDirExt as _,
@@ -23,12 +23,12 @@ use std::io;
 type Result<T = (), E = Errno> = core::result::Result<T, E>;
 
 /// What is asked for, decoded.
-struct Request {
-    follow: bool,
-    read: bool,
-    write: bool,
-    oflags: OFlags,
-    flags: FdFlags,
+pub(super) struct Request {
+    pub follow: bool,
+    pub read: bool,
+    pub write: bool,
+    pub oflags: OFlags,
+    pub flags: FdFlags,
 }
 
 impl Request {
@@ -86,7 +86,7 @@ impl Request {
         options
     }
 
-    fn open(&self, dir: &Dir, path: &str) -> io::Result<File> {
+    pub(super) fn open(&self, dir: &Dir, path: &str) -> io::Result<File> {
         let mut options = self.options();
         let creates = self.oflags.contains(OFlags::CREAT);
         let exclusive = creates && self.oflags.contains(OFlags::EXCL);
@@ -166,6 +166,7 @@ pub fn path_open(
             Rights::empty()
         },
         kind,
+        standard: Standard::In,
         flags: request.flags,
         oflags: request.oflags,
         preopen: parent.preopen.clone(),
@@ -175,7 +176,7 @@ pub fn path_open(
     mem.write_u32(out, new)
 }
 
-fn as_dir(dir: Dir, parent: &OpenDir) -> Kind {
+pub(super) fn as_dir(dir: Dir, parent: &OpenDir) -> Kind {
     let OpenDir {
         dir_perms,
         file_perms,
@@ -190,7 +191,7 @@ fn as_dir(dir: Dir, parent: &OpenDir) -> Kind {
 }
 
 /// What was opened without knowing what it is.
-fn as_kind(file: File, parent: &OpenDir, request: &Request) -> Result<Kind> {
+pub(super) fn as_kind(file: File, parent: &OpenDir, request: &Request) -> Result<Kind> {
     let file = file.into_std();
     let filetype = Filetype::from(Metadata::from_file(&file)?.file_type());
     if filetype == Filetype::Directory {

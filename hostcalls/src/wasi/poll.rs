@@ -55,7 +55,15 @@ impl Subscription {
     /// preview1: userdata 0, tag 8, fd 16 | clock 16, timeout 24, precision 32, flags 40; 48 bytes
     /// unstable: userdata 0, tag 8, fd 16 | (id 16), clock 24, timeout 32, precision 40, flags 48; 56 bytes
     /// ```
-    fn read(cx: &WasiCtx, mem: &GuestMemory<'_>, ptr: u32, abi: Abi) -> Result<Subscription> {
+    ///
+    /// Of a relative time, `waited` has passed already.
+    fn read(
+        cx: &WasiCtx,
+        mem: &GuestMemory<'_>,
+        ptr: u32,
+        abi: Abi,
+        waited: Duration,
+    ) -> Result<Subscription> {
         let userdata = mem.read_u64(ptr)?;
         let wait = match mem.read_u8(ptr + 8)? {
             CLOCK => {
@@ -63,7 +71,7 @@ impl Subscription {
                 let id = ClockId::from_guest(mem.read_u32(clock)?);
                 let timeout = mem.read_u64(clock + 8)?;
                 Wait::Clock(match mem.read_u16(clock + 24)? {
-                    0 => id.map(|_| Duration::from_nanos(timeout)),
+                    0 => id.map(|_| Duration::from_nanos(timeout).saturating_sub(waited)),
                     1 => id
                         .and_then(|id| cx.clocks.now(id))
                         .map(|now| Duration::from_nanos(timeout.saturating_sub(now))),
@@ -214,7 +222,7 @@ fn wait_host(
             Kind::Output(Output::InheritErr) => Waitable::Stderr,
             Kind::Output(_) => Waitable::Stdout,
             Kind::File(f) => Waitable::File(&f.file),
-            Kind::Dir(_) => return Err(Errno::BADF),
+            Kind::Dir(_) | Kind::Lost => return Err(Errno::BADF),
         };
         items.push((item, want));
     }
@@ -245,17 +253,18 @@ fn poll(
     mem.check(subscriptions, count * size)?;
     mem.check(events, count * EVENT_BYTES)?;
     mem.check(out, 4)?;
+    let waited = core::mem::take(&mut cx.pausing.waited);
     let list = (0..count)
-        .map(|i| Subscription::read(cx, mem, subscriptions + i * size, abi))
+        .map(|i| Subscription::read(cx, mem, subscriptions + i * size, abi, waited))
         .collect::<Result<Vec<_>>>()?;
-    let events_now = wait(cx, &list)?;
+    let events_now = wait(cx, &list, waited)?;
     for (i, event) in events_now.iter().enumerate() {
         event.write(mem, events + i as u32 * EVENT_BYTES)?;
     }
     mem.write_u32(out, events_now.len() as u32)
 }
 
-fn wait(cx: &mut WasiCtx, list: &[Subscription]) -> Result<Vec<Event>> {
+fn wait(cx: &mut WasiCtx, list: &[Subscription], waited: Duration) -> Result<Vec<Event>> {
     let first = list.iter().filter_map(|s| match s.wait {
         Wait::Clock(Ok(time)) => Some(time),
         _ => None,
@@ -269,7 +278,11 @@ fn wait(cx: &mut WasiCtx, list: &[Subscription]) -> Result<Vec<Event>> {
             return Ok(look.events);
         }
         if cx.interrupt.is_wanted() {
-            return Err(Errno::INTR);
+            let errno = cx.pausing.interrupted();
+            if cx.pausing.asked {
+                cx.pausing.waited = waited + passed;
+            }
+            return Err(errno);
         }
         let left = first.map(|time| time.saturating_sub(passed));
         let slice = if look.later || cx.interrupt.is_possible() {

@@ -8,6 +8,7 @@
 use super::ctx::{Interrupt, WasiCtx};
 use super::errno::Errno;
 use super::memory::GuestMemory;
+use super::pausing::Pausing;
 use super::stdio::Input;
 use super::sys::{self, Ready, Waitable};
 use super::table::{Kind, OpenFile};
@@ -32,7 +33,12 @@ fn retry(mut f: impl FnMut() -> io::Result<usize>) -> Result<usize> {
 
 /// Fails if the input has nothing and the guest does not want to wait, or
 /// waits in slices if somebody may interrupt it.
-fn wait_for_input(input: &Input, flags: FdFlags, interrupt: &Interrupt) -> Result {
+fn wait_for_input(
+    input: &Input,
+    flags: FdFlags,
+    interrupt: &Interrupt,
+    pausing: &mut Pausing,
+) -> Result {
     let nonblock = flags.contains(FdFlags::NONBLOCK);
     if !nonblock && !interrupt.is_possible() {
         return Ok(());
@@ -59,7 +65,7 @@ fn wait_for_input(input: &Input, flags: FdFlags, interrupt: &Interrupt) -> Resul
             return Err(Errno::AGAIN);
         }
         if interrupt.is_wanted() {
-            return Err(Errno::INTR);
+            return Err(pausing.interrupted());
         }
         if matches!(input, Input::Custom(_)) {
             std::thread::sleep(slice);
@@ -81,11 +87,12 @@ pub fn fd_read(
     let n = if let Kind::Input(_) = d.kind {
         d.require(Rights::FD_READ)?;
         let iovecs = mem.iovecs(iovs, iovs_len, out)?;
+        cx.pausing.before_input()?;
         let Kind::Input(input) = &mut d.kind else {
             return Err(Errno::BADF);
         };
         mem.scatter(iovecs, true, |buf, _| {
-            wait_for_input(input, flags, &cx.interrupt)?;
+            wait_for_input(input, flags, &cx.interrupt, &mut cx.pausing)?;
             retry(|| input.read(buf))
         })?
     } else {

@@ -22,6 +22,21 @@ pub trait StdinStream: Send {
     fn is_terminal(&self) -> bool {
         false
     }
+
+    /// What has not been read yet, to be part of
+    /// [`WasiCtx::state`](super::WasiCtx::state). `None` if it cannot be known.
+    fn state(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Takes what [`state`](StdinStream::state) gave for the stream that this
+    /// one goes on for.
+    ///
+    /// # Errors
+    /// If there is no room for it.
+    fn set_state(&mut self, _state: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Where a guest's standard output goes to.
@@ -36,6 +51,21 @@ pub trait StdoutStream: Send {
     /// Whether the guest shall take it for a terminal.
     fn is_terminal(&self) -> bool {
         false
+    }
+
+    /// What has been written, to be part of
+    /// [`WasiCtx::state`](super::WasiCtx::state). `None` if it is elsewhere.
+    fn state(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Takes what [`state`](StdoutStream::state) gave for the stream that this
+    /// one goes on for.
+    ///
+    /// # Errors
+    /// If there is no room for it.
+    fn set_state(&mut self, _state: &[u8]) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -71,6 +101,18 @@ impl StdinStream for MemoryInputPipe {
 
     fn ready(&self) -> Option<u64> {
         Some(lock(&self.data).len() as u64)
+    }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        Some(lock(&self.data).iter().copied().collect())
+    }
+
+    fn set_state(&mut self, state: &[u8]) -> io::Result<()> {
+        let mut data = lock(&self.data);
+        let later = core::mem::take(&mut *data);
+        data.extend(state);
+        data.extend(later);
+        Ok(())
     }
 }
 
@@ -127,6 +169,19 @@ impl StdoutStream for MemoryOutputPipe {
         data.extend_from_slice(&buf[..n]);
         Ok(n)
     }
+
+    fn state(&self) -> Option<Vec<u8>> {
+        Some(self.contents())
+    }
+
+    fn set_state(&mut self, state: &[u8]) -> io::Result<()> {
+        let mut data = lock(&self.data);
+        if state.len() > self.capacity.saturating_sub(data.len()) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        data.splice(0..0, state.iter().copied());
+        Ok(())
+    }
 }
 
 /// A standard input as a descriptor holds it.
@@ -158,6 +213,20 @@ impl Input {
         }
     }
 
+    pub(super) fn state(&self) -> Option<Vec<u8>> {
+        match self {
+            Input::Null | Input::Inherit => None,
+            Input::Custom(s) => s.state(),
+        }
+    }
+
+    pub(super) fn set_state(&mut self, state: &[u8]) -> io::Result<()> {
+        match self {
+            Input::Null | Input::Inherit => Ok(()),
+            Input::Custom(s) => s.set_state(state),
+        }
+    }
+
     pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
             Input::Null => Ok(0),
@@ -174,6 +243,20 @@ impl Output {
             Output::InheritOut => io::IsTerminal::is_terminal(&io::stdout()),
             Output::InheritErr => io::IsTerminal::is_terminal(&io::stderr()),
             Output::Custom(s) => s.is_terminal(),
+        }
+    }
+
+    pub(super) fn state(&self) -> Option<Vec<u8>> {
+        match self {
+            Output::Custom(s) => s.state(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn set_state(&mut self, state: &[u8]) -> io::Result<()> {
+        match self {
+            Output::Custom(s) => s.set_state(state),
+            _ => Ok(()),
         }
     }
 

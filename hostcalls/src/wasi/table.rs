@@ -14,6 +14,24 @@ pub(super) enum Kind {
     Output(Output),
     File(OpenFile),
     Dir(OpenDir),
+    /// Was open in another process, and could not be opened here.
+    Lost,
+}
+
+/// A standard stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Standard {
+    In = 0,
+    Out = 1,
+    Err = 2,
+}
+
+impl Standard {
+    pub(super) fn from_number(n: u8) -> Option<Standard> {
+        [Standard::In, Standard::Out, Standard::Err]
+            .into_iter()
+            .find(|s| *s as u8 == n)
+    }
 }
 
 /// An open file. The offset is that of the host's descriptor.
@@ -39,6 +57,8 @@ pub(super) struct OpenDir {
 /// One open descriptor.
 pub(super) struct Descriptor {
     pub kind: Kind,
+    /// Which of the streams it is, if it is one.
+    pub standard: Standard,
     pub base: Rights,
     pub inheriting: Rights,
     pub flags: FdFlags,
@@ -64,6 +84,7 @@ impl Descriptor {
         let terminal = match &self.kind {
             Kind::File(f) => return f.filetype,
             Kind::Dir(_) => return Filetype::Directory,
+            Kind::Lost => return Filetype::Unknown,
             Kind::Input(s) => s.is_terminal(),
             Kind::Output(s) => s.is_terminal(),
         };
@@ -94,7 +115,7 @@ impl Descriptor {
         }
         match &mut self.kind {
             Kind::File(f) => Ok(f),
-            Kind::Dir(_) | Kind::Input(_) | Kind::Output(_) => Err(Errno::BADF),
+            _ => Err(Errno::BADF),
         }
     }
 
@@ -131,6 +152,7 @@ impl Table {
         self.slots
             .get_mut(fd as usize)
             .and_then(Option::as_mut)
+            .filter(|d| !matches!(d.kind, Kind::Lost))
             .ok_or(Errno::BADF)
     }
 
@@ -139,6 +161,7 @@ impl Table {
         self.slots
             .get(fd as usize)
             .and_then(Option::as_ref)
+            .filter(|d| !matches!(d.kind, Kind::Lost))
             .ok_or(Errno::BADF)
     }
 
@@ -170,6 +193,15 @@ impl Table {
         self.slots.push(Some(descriptor));
     }
 
+    /// Puts a descriptor at a number that is free.
+    pub(super) fn put(&mut self, fd: u32, descriptor: Descriptor) {
+        let at = fd as usize;
+        if at >= self.slots.len() {
+            self.slots.resize_with(at + 1, || None);
+        }
+        self.slots[at] = Some(descriptor);
+    }
+
     pub(super) fn remove(&mut self, fd: u32) -> Result<Descriptor, Errno> {
         self.slots
             .get_mut(fd as usize)
@@ -188,7 +220,13 @@ impl Table {
         Ok(())
     }
 
+    /// What is open.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Descriptor)> {
+        self.all().filter(|(_, d)| !matches!(d.kind, Kind::Lost))
+    }
+
+    /// What is open or lost.
+    pub(super) fn all(&self) -> impl Iterator<Item = (u32, &Descriptor)> {
         self.slots
             .iter()
             .enumerate()
@@ -251,7 +289,7 @@ impl DescriptorInfo {
         let (mut read, mut write, mut offset, mut metadata) = (false, false, None, None);
         let kind = match &d.kind {
             Kind::Input(_) => DescriptorKind::Input,
-            Kind::Output(_) => DescriptorKind::Output,
+            Kind::Output(_) | Kind::Lost => DescriptorKind::Output,
             Kind::Dir(dir) => {
                 metadata = dir.dir.dir_metadata().ok();
                 DescriptorKind::Directory

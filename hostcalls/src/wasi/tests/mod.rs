@@ -6,6 +6,7 @@ mod files;
 mod misc;
 mod pointers;
 mod sandbox;
+mod state;
 mod stdio;
 mod streams;
 
