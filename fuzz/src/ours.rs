@@ -101,7 +101,7 @@ fn from_val(store: impl AsContext, val: &Val, funcs: &[Func]) -> Value {
         Val::F64(v) => Value::F64(*v),
         Val::FuncRef(f) => Value::Func(f.as_ref().map(place)),
         // Only where a type was damaged.
-        Val::AnyRef(_) | Val::ExnRef(_) => Value::Func(None),
+        Val::AnyRef(_) | Val::ExnRef(_) | Val::ContRef(_) => Value::Func(None),
         Val::V128(v) => Value::V128(v.as_u128()),
         // Damage can make an internal reference an external one: that has no host value.
         Val::ExternRef(e) => Value::Extern(e.map(|e| {

@@ -250,7 +250,7 @@ defined! {
 }
 
 /// The type with its place among the others, registered.
-fn register(
+pub(crate) fn register(
     engine: &Engine,
     finality: Finality,
     supertype: Option<(&TypeDef, &Engine)>,

@@ -101,6 +101,13 @@ impl Config {
         Feature::find(feature).is_some_and(Feature::is_supported)
     }
 
+    /// Whether there are continuations.
+    pub(crate) fn has_stack_switching(&self) -> bool {
+        self.options
+            .features
+            .contains(WasmFeatures::STACK_SWITCHING)
+    }
+
     /// The first feature that is on and that this version does not have.
     pub(crate) fn missing(&self) -> Option<&'static Feature> {
         let mut missing = FEATURES.iter().filter(|f| !f.is_supported());

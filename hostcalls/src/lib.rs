@@ -9,6 +9,7 @@ mod backtrace;
 mod composite;
 mod config;
 mod constant;
+mod cont_type;
 mod disassembly;
 mod engine;
 mod epochs;
@@ -52,8 +53,8 @@ pub use exceptions::ThrownException;
 pub use externs::{Export, Extern};
 pub use func::Func;
 pub use gc::{
-    AnyRef, ArrayRef, ArrayRefPre, EqRef, ExnRef, ExnRefPre, ExternRef, GcHeapOutOfMemory, GcRef,
-    I31, OwnedRooted, RootScope, Rooted, RootedGcRef, StructRef, StructRefPre,
+    AnyRef, ArrayRef, ArrayRefPre, ContRef, EqRef, ExnRef, ExnRefPre, ExternRef, GcHeapOutOfMemory,
+    GcRef, I31, OwnedRooted, RootScope, Rooted, RootedGcRef, StructRef, StructRefPre,
 };
 pub use global::Global;
 pub use instance::Instance;

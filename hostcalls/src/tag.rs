@@ -1,4 +1,4 @@
-//! Tags of a store: the kinds of exceptions.
+//! Tags of a store: the kinds of exceptions, and of suspensions.
 
 use anyhow::bail;
 use sheave_interp::TagAddr;
@@ -7,7 +7,7 @@ use crate::Result;
 use crate::store::{AsContext, AsContextMut, StoreOpaque};
 use crate::types::{FuncType, TagType};
 
-/// A tag of a store: what a handler recognises an exception by. Spec: syntax-tagaddr.
+/// A tag of a store: what a handler recognises an exception or a suspension by. Spec: syntax-tagaddr.
 ///
 /// ```
 /// use sheave_hostcalls::{Engine, FuncType, Store, Tag, TagType, ValType};
@@ -27,15 +27,17 @@ impl Tag {
     /// A new tag, different from all others.
     ///
     /// # Errors
-    /// If the type has results or is not of this engine, or if there are too many tags.
+    /// If the type is not of this engine, if it has results and
+    /// [`Config::wasm_stack_switching`](crate::Config::wasm_stack_switching) is off, or if there are too many tags.
     pub fn new(mut store: impl AsContextMut, ty: &TagType) -> Result<Tag> {
         let opaque = &mut store.as_context_mut().0.opaque;
         let known = opaque.engine.types().get(ty.ty().0.id);
         if !known.is_some_and(|known| std::sync::Arc::ptr_eq(&known, &ty.ty().0)) {
             bail!("the tag's type is not of the store's engine");
         }
-        if ty.ty().results().len() > 0 {
-            bail!("a tag's type has no results");
+        let suspends = opaque.engine.config().has_stack_switching();
+        if ty.ty().results().len() > 0 && !suspends {
+            bail!("a tag's type has no results unless stack switching is on");
         }
         Ok(Tag {
             store: opaque.id,

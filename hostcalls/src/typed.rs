@@ -24,8 +24,8 @@ pub(crate) mod sealed {
 /// A Rust type that is a wasm value type: `i32`, `u32`, `i64`, `u64`, `f32`, `f64`, [`V128`]; [`Func`];
 /// [`Rooted`](crate::Rooted) and [`OwnedRooted`](crate::OwnedRooted) of [`AnyRef`](crate::AnyRef),
 /// [`EqRef`](crate::EqRef), [`StructRef`](crate::StructRef), [`ArrayRef`](crate::ArrayRef),
-/// [`ExternRef`](crate::ExternRef) and [`ExnRef`](crate::ExnRef); [`I31`](crate::I31); and, where the reference may be
-/// null, an `Option` of one of these.
+/// [`ExternRef`](crate::ExternRef), [`ExnRef`](crate::ExnRef) and [`ContRef`](crate::ContRef); [`I31`](crate::I31); and,
+/// where the reference may be null, an `Option` of one of these.
 pub trait WasmTy: sealed::Type + Sized + Send {
     /// How many slots it takes: 1, or 2 for a vector.
     #[doc(hidden)]

@@ -3,7 +3,8 @@
 use crate::Result;
 use crate::func::Func;
 use crate::gc::{
-    AnyRef, ArrayRef, EqRef, ExnRef, ExternRef, GcRefImpl, I31, OwnedRooted, Rooted, StructRef,
+    AnyRef, ArrayRef, ContRef, EqRef, ExnRef, ExternRef, GcRefImpl, I31, OwnedRooted, Rooted,
+    StructRef,
 };
 use crate::into_func::{StoreOpaqueMut, StoreOpaqueRef};
 use crate::store::StoreOpaque;
@@ -118,6 +119,7 @@ handles! {
     ArrayRef Array;
     ExternRef Extern;
     ExnRef Exn;
+    ContRef Cont;
 }
 
 macro_rules! nulls {

@@ -147,7 +147,8 @@ impl TableType {
     }
 }
 
-/// The type of a tag: of a function without results, whose parameters are the payload. Spec: syntax-tagtype.
+/// The type of a tag: of a function whose parameters are the payload, and whose results are what a suspension with it
+/// gives. Only tags without results are for exceptions. Spec: syntax-tagtype.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct TagType(FuncType);
 

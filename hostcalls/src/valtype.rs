@@ -1,4 +1,4 @@
-//! Types of values as the embedder sees them: a concrete type is that of a function, a struct or an array.
+//! Types of values as the embedder sees them: a concrete type is that of a function, a struct, an array or a continuation.
 
 use core::fmt;
 use std::sync::Arc;
@@ -63,6 +63,8 @@ impl ValType {
     pub const NULLEXNREF: ValType = ValType::Ref(RefType::NULLEXNREF);
     /// `contref`.
     pub const CONTREF: ValType = ValType::Ref(RefType::CONTREF);
+    /// `nullcontref`.
+    pub const NULLCONTREF: ValType = ValType::Ref(RefType::NULLCONTREF);
 
     is! {
         is_i32 I32 "i32";
@@ -194,6 +196,7 @@ impl RefType {
         EXNREF Exn "exnref";
         NULLEXNREF NoExn "nullexnref";
         CONTREF Cont "contref";
+        NULLCONTREF NoCont "nullcontref";
     }
 
     /// A reference type.

@@ -6,7 +6,9 @@ use sheave_types as plain;
 
 use crate::Result;
 use crate::func::Func;
-use crate::gc::{AnyRef, ArrayRef, EqRef, ExnRef, ExternRef, GcRefImpl, GcRoot, Rooted, StructRef};
+use crate::gc::{
+    AnyRef, ArrayRef, ContRef, EqRef, ExnRef, ExternRef, GcRefImpl, GcRoot, Rooted, StructRef,
+};
 use crate::store::{AsContext, StoreOpaque};
 use crate::types::{HeapType, RefType, ValType};
 use crate::vector::V128;
@@ -32,6 +34,8 @@ pub enum Val {
     AnyRef(Option<Rooted<AnyRef>>),
     /// A reference to an exception.
     ExnRef(Option<Rooted<ExnRef>>),
+    /// A reference to a continuation.
+    ContRef(Option<Rooted<ContRef>>),
 }
 
 /// A reference. Spec: syntax-ref.
@@ -45,6 +49,8 @@ pub enum Ref {
     Any(Option<Rooted<AnyRef>>),
     /// To an exception.
     Exn(Option<Rooted<ExnRef>>),
+    /// To a continuation.
+    Cont(Option<Rooted<ContRef>>),
 }
 
 macro_rules! accessors {
@@ -72,6 +78,7 @@ impl Val {
         externref unwrap_externref ExternRef Option<&Rooted<ExternRef>>, v => v.as_ref();
         anyref unwrap_anyref AnyRef Option<&Rooted<AnyRef>>, v => v.as_ref();
         exnref unwrap_exnref ExnRef Option<&Rooted<ExnRef>>, v => v.as_ref();
+        contref unwrap_contref ContRef Option<&Rooted<ContRef>>, v => v.as_ref();
     }
 
     /// A null reference of that type.
@@ -114,6 +121,7 @@ impl Val {
             Val::ExternRef(r) => Some(Ref::Extern(r)),
             Val::AnyRef(r) => Some(Ref::Any(r)),
             Val::ExnRef(r) => Some(Ref::Exn(r)),
+            Val::ContRef(r) => Some(Ref::Cont(r)),
             _ => None,
         }
     }
@@ -136,6 +144,7 @@ impl Val {
             Val::ExternRef(r) => Ref::Extern(*r).ty(store)?.into(),
             Val::AnyRef(r) => Ref::Any(*r).ty(store)?.into(),
             Val::ExnRef(r) => Ref::Exn(*r).ty(store)?.into(),
+            Val::ContRef(r) => Ref::Cont(*r).ty(store)?.into(),
         })
     }
 
@@ -163,6 +172,7 @@ impl Val {
             Val::ExternRef(r) => Ref::Extern(r).to_entry(store)?.into(),
             Val::AnyRef(r) => Ref::Any(r).to_entry(store)?.into(),
             Val::ExnRef(r) => Ref::Exn(r).to_entry(store)?.into(),
+            Val::ContRef(r) => Ref::Cont(r).to_entry(store)?.into(),
         };
         Ok([bits, 0])
     }
@@ -248,6 +258,7 @@ impl Val {
             Val::ExternRef(_) => "externref",
             Val::AnyRef(_) => "anyref",
             Val::ExnRef(_) => "exnref",
+            Val::ContRef(_) => "contref",
         }
     }
 }
@@ -259,6 +270,7 @@ impl Ref {
             HeapType::Extern => Ref::Extern(None),
             HeapType::Any => Ref::Any(None),
             HeapType::Exn => Ref::Exn(None),
+            HeapType::Cont => Ref::Cont(None),
             _ => Ref::Func(None),
         }
     }
@@ -267,7 +279,7 @@ impl Ref {
     pub fn is_null(&self) -> bool {
         matches!(
             self,
-            Ref::Func(None) | Ref::Extern(None) | Ref::Any(None) | Ref::Exn(None)
+            Ref::Func(None) | Ref::Extern(None) | Ref::Any(None) | Ref::Exn(None) | Ref::Cont(None)
         )
     }
 
@@ -290,6 +302,7 @@ impl Ref {
             Ref::Extern(None) => HeapType::NoExtern,
             Ref::Any(None) => HeapType::None,
             Ref::Exn(None) => HeapType::NoExn,
+            Ref::Cont(None) => HeapType::NoCont,
             Ref::Func(Some(f)) => {
                 opaque.check(f.store);
                 opaque.func_type(f.addr).into()
@@ -297,6 +310,7 @@ impl Ref {
             Ref::Extern(Some(_)) => HeapType::Extern,
             Ref::Any(Some(r)) => opaque.heap_type_of(r.root())?,
             Ref::Exn(Some(_)) => HeapType::Exn,
+            Ref::Cont(Some(r)) => opaque.cont_type(r.root())?.into(),
         };
         Ok(RefType::new(self.is_null(), heap_type))
     }
@@ -319,6 +333,7 @@ impl Ref {
             Ref::Extern(r) => r.map(|r| r.root()),
             Ref::Any(r) => r.map(|r| r.root()),
             Ref::Exn(r) => r.map(|r| r.root()),
+            Ref::Cont(r) => r.map(|r| r.root()),
         }
     }
 
@@ -344,6 +359,7 @@ impl Ref {
             plain::HeapType::Any => Ref::Any(some.then(|| store.root(entry))),
             plain::HeapType::Extern => Ref::Extern(some.then(|| store.root(entry))),
             plain::HeapType::Exn => Ref::Exn(some.then(|| store.root(entry))),
+            plain::HeapType::Cont => Ref::Cont(some.then(|| store.root(entry))),
             _ => Ref::Func(store.func_of(entry)),
         }
     }
@@ -373,6 +389,7 @@ kinds! {
     is_extern as_extern unwrap_extern Extern Rooted<ExternRef>, "a host value";
     is_any as_any unwrap_any Any Rooted<AnyRef>, "an internal value";
     is_exn as_exn unwrap_exn Exn Rooted<ExnRef>, "an exception";
+    is_cont as_cont unwrap_cont Cont Rooted<ContRef>, "a continuation";
 }
 
 impl StoreOpaque {
@@ -409,6 +426,7 @@ impl StoreOpaque {
             Ref::Extern(_) => plain::HeapType::Extern,
             Ref::Any(_) => plain::HeapType::Any,
             Ref::Exn(_) => plain::HeapType::Exn,
+            Ref::Cont(_) => plain::HeapType::Cont,
         };
         if ty.heap_type != hierarchy && self.engine.types().top(ty.heap_type) != hierarchy {
             return Ok(false);
@@ -472,11 +490,14 @@ conversions! {
     Rooted<ArrayRef>, v => Val::AnyRef(Some(v.to_anyref()));
     Rooted<ExnRef>, v => Val::ExnRef(Some(v));
     Option<Rooted<ExnRef>>, v => Val::ExnRef(v);
+    Rooted<ContRef>, v => Val::ContRef(Some(v));
+    Option<Rooted<ContRef>>, v => Val::ContRef(v);
     Ref, v => match v {
         Ref::Func(r) => Val::FuncRef(r),
         Ref::Extern(r) => Val::ExternRef(r),
         Ref::Any(r) => Val::AnyRef(r),
         Ref::Exn(r) => Val::ExnRef(r),
+        Ref::Cont(r) => Val::ContRef(r),
     };
 }
 
@@ -502,4 +523,6 @@ references! {
     Rooted<ArrayRef>, v => Ref::Any(Some(v.to_anyref()));
     Rooted<ExnRef>, v => Ref::Exn(Some(v));
     Option<Rooted<ExnRef>>, v => Ref::Exn(v);
+    Rooted<ContRef>, v => Ref::Cont(Some(v));
+    Option<Rooted<ContRef>>, v => Ref::Cont(v);
 }

@@ -2,6 +2,7 @@
 
 mod api {
     mod calls;
+    mod continuations;
     mod exceptions;
     mod failures;
     mod features;

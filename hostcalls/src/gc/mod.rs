@@ -5,6 +5,7 @@
 
 mod anyref;
 mod arrayref;
+mod contref;
 mod error;
 mod exnref;
 mod externref;
@@ -14,6 +15,7 @@ mod structref;
 
 pub use anyref::{AnyRef, EqRef};
 pub use arrayref::{ArrayRef, ArrayRefPre};
+pub use contref::ContRef;
 pub use error::GcHeapOutOfMemory;
 pub use exnref::{ExnRef, ExnRefPre};
 pub use externref::ExternRef;

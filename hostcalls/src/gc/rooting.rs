@@ -39,7 +39,7 @@ use sealed::Handle;
 pub(crate) use sealed::Ref as GcRefImpl;
 
 /// What a handle can be of: [`AnyRef`](crate::AnyRef), [`EqRef`](crate::EqRef), [`StructRef`](crate::StructRef),
-/// [`ArrayRef`](crate::ArrayRef), [`ExternRef`](crate::ExternRef), [`ExnRef`](crate::ExnRef).
+/// [`ArrayRef`](crate::ArrayRef), [`ExternRef`](crate::ExternRef), [`ExnRef`](crate::ExnRef), [`ContRef`](crate::ContRef).
 pub trait GcRef: sealed::Ref + Send + Sync {}
 
 impl<T: sealed::Ref + Send + Sync> GcRef for T {}

@@ -53,7 +53,8 @@ impl Vm {
         }
         let kind = || self.object_kind(reference);
         match ty.heap_type {
-            HeapType::Any | HeapType::Extern | HeapType::Func | HeapType::Cont => true,
+            HeapType::Any | HeapType::Extern | HeapType::Func => true,
+            HeapType::Cont => self.cont_type(reference).is_some(),
             HeapType::Exn => kind() == Some(ObjectKind::Exn),
             HeapType::Eq => matches!(
                 kind(),
@@ -63,15 +64,10 @@ impl Vm {
             HeapType::Struct => matches!(kind(), Some(ObjectKind::Struct(_))),
             HeapType::Array => matches!(kind(), Some(ObjectKind::Array(_))),
             HeapType::Concrete(want) => {
-                let is_func = self
-                    .gc
-                    .types
-                    .get(want)
-                    .is_some_and(|t| t.kind == Kind::Func);
-                let have = if is_func {
-                    self.func_type(crate::FuncAddr(reference - 1))
-                } else {
-                    self.object_type(reference).map(|(id, _)| id)
+                let have = match self.gc.types.get(want).map(|t| t.kind) {
+                    Some(Kind::Func) => self.func_type(crate::FuncAddr(reference - 1)),
+                    Some(Kind::Cont) => self.cont_type(reference),
+                    _ => self.object_type(reference).map(|(id, _)| id),
                 };
                 have.is_some_and(|have| have == want || self.gc.types.is_subtype(have, want))
             }
