@@ -147,8 +147,9 @@ impl Runner {
                 let ran = self.execute(exec)?;
                 expect_exception(ran)
             }
-            WastDirective::AssertSuspension { .. } => {
-                Err("assert_suspension is not supported".into())
+            WastDirective::AssertSuspension { exec, message, .. } => {
+                let ran = self.execute(exec)?;
+                expect_suspension(ran, message)
             }
             WastDirective::Thread(_) | WastDirective::Wait { .. } => {
                 Err("threads are not supported".into())
@@ -321,6 +322,24 @@ fn expect_exception(ran: Ran) -> Outcome {
     }
 }
 
+/// A suspension that nothing handled is a trap for the embedder, and for scripts an outcome of its own.
+fn expect_suspension(ran: Ran, message: &str) -> Outcome {
+    match ran {
+        Ok(_) => Err("returned, expected a suspension".into()),
+        Err(error) => match error.downcast_ref::<Trap>() {
+            Some(trap @ Trap::UnhandledTag) => {
+                let text = trap.to_string();
+                if is_trap(&text, message) {
+                    Ok(())
+                } else {
+                    wrong_message(&text, message)
+                }
+            }
+            _ => Err(format!("expected a suspension, got {:?}", describe(&error))),
+        },
+    }
+}
+
 fn expect_trap(ran: Ran, message: &str) -> Outcome {
     let error = match ran {
         Ok(_) => return Err(format!("returned, expected the trap {message:?}")),
@@ -357,12 +376,14 @@ fn spec_texts(trap: Trap) -> &'static [&'static str] {
             "null structure reference",
             "null array reference",
             "null i31 reference",
+            "null continuation reference",
         ],
         Trap::CastFailure => &["cast failure"],
         Trap::ArrayOutOfBounds => &["out of bounds array access"],
         Trap::AllocationTooLarge => &["allocation size too large"],
         Trap::HeapMisaligned => &["unaligned atomic"],
         Trap::AtomicWaitNonSharedMemory => &["expected shared memory"],
+        Trap::ContinuationConsumed => &["continuation already consumed"],
         _ => &[],
     }
 }

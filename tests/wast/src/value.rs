@@ -181,13 +181,13 @@ fn top(heap: &Heap<'_>) -> Option<HeapType> {
         Abstract::Func | Abstract::NoFunc => HeapType::Func,
         Abstract::Extern | Abstract::NoExtern => HeapType::Extern,
         Abstract::Exn | Abstract::NoExn => HeapType::Exn,
+        Abstract::Cont | Abstract::NoCont => HeapType::Cont,
         Abstract::Any
         | Abstract::Eq
         | Abstract::Struct
         | Abstract::Array
         | Abstract::I31
         | Abstract::None => HeapType::Any,
-        _ => return None,
     })
 }
 
@@ -206,5 +206,7 @@ fn show(value: &Val) -> String {
         Val::AnyRef(Some(_)) => "an anyref".into(),
         Val::ExnRef(None) => "a null exnref".into(),
         Val::ExnRef(Some(_)) => "an exnref".into(),
+        Val::ContRef(None) => "a null contref".into(),
+        Val::ContRef(Some(_)) => "a contref".into(),
     }
 }
