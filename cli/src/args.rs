@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::snapshots::SnapshotArgs;
 use crate::units;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sheave::Executor;
@@ -25,6 +26,13 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Runs a program
     Run(RunArgs),
+    /// Goes on with a program from a snapshot
+    Resume(ResumeArgs),
+    /// Runs a program until it first pauses, and takes a snapshot there
+    ///
+    /// It pauses when it asks for a snapshot (by the function `snapshot` of the module `sheave`), when its fuel is used
+    /// up, and when --at-input or --after say so. A module without `_start` is initialised, and not called.
+    Snapshot(TakeArgs),
     /// Runs test scripts of the WebAssembly specification
     Wast(WastArgs),
     /// Translates a module ahead of time, to a file that starts at once
@@ -33,16 +41,9 @@ pub(crate) enum Command {
     Disasm(DisasmArgs),
 }
 
+/// What a program is given, and its limits.
 #[derive(Args)]
-pub(crate) struct RunArgs {
-    /// A module in the binary (.wasm) or text format (.wat), or an image made by `sheave compile`
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
-
-    /// Calls this exported function, with ARGS as its arguments, and prints its results
-    #[arg(long, value_name = "NAME")]
-    pub(crate) invoke: Option<String>,
-
+pub(crate) struct GuestArgs {
     /// Gives the program the directory HOST under the name GUEST (by default its own); repeatable
     #[arg(long = "dir", value_name = "HOST::GUEST")]
     pub(crate) dirs: Vec<String>,
@@ -70,6 +71,86 @@ pub(crate) struct RunArgs {
     /// Which executor runs the bytecode
     #[arg(long, value_name = "NAME")]
     pub(crate) executor: Option<ExecutorName>,
+}
+
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    /// A module in the binary (.wasm) or text format (.wat), or an image made by `sheave compile`
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// Calls this exported function, with ARGS as its arguments, and prints its results
+    #[arg(long, value_name = "NAME")]
+    pub(crate) invoke: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) guest: GuestArgs,
+
+    #[command(flatten)]
+    pub(crate) snapshots: SnapshotArgs,
+
+    /// Arguments of the program, or of the invoked function
+    #[arg(value_name = "ARGS", trailing_var_arg = true)]
+    pub(crate) args: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct ResumeArgs {
+    /// A snapshot
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// Calls this exported function, with ARGS as its arguments, and prints its results; if no call waits in the snapshot
+    #[arg(long, value_name = "NAME")]
+    pub(crate) invoke: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) guest: GuestArgs,
+
+    #[command(flatten)]
+    pub(crate) snapshots: SnapshotArgs,
+
+    /// Leaves files and directories that cannot be opened again as bad descriptors, instead of failing
+    #[arg(long)]
+    pub(crate) allow_lost_files: bool,
+
+    /// Cuts standard output and error, where they are files, off where they were when the snapshot was taken
+    #[arg(long)]
+    pub(crate) rewind_output: bool,
+
+    /// Arguments of the program, for one that has not looked at them yet, or of the invoked function
+    #[arg(value_name = "ARGS", trailing_var_arg = true)]
+    pub(crate) args: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct TakeArgs {
+    /// A module in the binary or text format, or an image
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// Where the snapshot goes
+    #[arg(short, long, value_name = "SNAPSHOT")]
+    pub(crate) output: PathBuf,
+
+    /// Calls this exported function, with ARGS as its arguments
+    #[arg(long, value_name = "NAME")]
+    pub(crate) invoke: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) guest: GuestArgs,
+
+    /// Takes it when the program first reads standard input, before it gets any
+    #[arg(long)]
+    pub(crate) at_input: bool,
+
+    /// Takes it after this time, such as 500ms or 10s
+    #[arg(long, value_name = "D", value_parser = units::duration)]
+    pub(crate) after: Option<Duration>,
+
+    /// Takes it when the module's start function and `_initialize` have run, before anything else is called
+    #[arg(long)]
+    pub(crate) after_start: bool,
 
     /// Arguments of the program, or of the invoked function
     #[arg(value_name = "ARGS", trailing_var_arg = true)]

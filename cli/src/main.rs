@@ -13,9 +13,13 @@ mod args;
 mod compile;
 mod disasm;
 mod failure;
+mod guest;
 mod load;
+mod resume;
 mod run;
+mod snapshots;
 mod stats;
+mod take;
 mod timeout;
 mod units;
 mod values;
@@ -27,6 +31,8 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let ended = match args::Cli::parse().command {
         args::Command::Run(args) => run::main(&args),
+        args::Command::Resume(args) => resume::main(&args),
+        args::Command::Snapshot(args) => take::main(&args),
         args::Command::Wast(args) => wast::main(&args),
         args::Command::Compile(args) => compile::main(&args),
         args::Command::Disasm(args) => disasm::main(&args),

@@ -3,6 +3,7 @@
 mod commands;
 mod errors;
 mod run;
+mod snapshots;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -124,7 +124,6 @@ pub struct WasiCtxBuilder {
     pub(super) random: Option<Random>,
     pub(super) max_open: usize,
     pub(super) interrupted: Option<Box<dyn Fn() -> bool + Send>>,
-    pub(super) pause_waits: bool,
 }
 
 impl Default for WasiCtxBuilder {
@@ -148,7 +147,6 @@ impl WasiCtxBuilder {
             random: None,
             max_open: DEFAULT_MAX_OPEN,
             interrupted: None,
-            pause_waits: false,
         }
     }
 
@@ -328,16 +326,6 @@ impl WasiCtxBuilder {
         self
     }
 
-    /// Whether a wait that is interrupted pauses the call that it is part of
-    /// ([`PauseCall`](crate::PauseCall)) instead of ending with `EINTR`, so
-    /// that the guest sees nothing of it: the wait goes on when the call does.
-    /// For guests that are called by
-    /// [`Func::call_resumable`](crate::Func::call_resumable).
-    pub fn pause_waits(&mut self, pause: bool) -> &mut Self {
-        self.pause_waits = pause;
-        self
-    }
-
     /// [`Self::build`], as `wasmtime-wasi` calls it.
     pub fn build_p1(&mut self) -> WasiCtx {
         self.build()
@@ -385,10 +373,7 @@ impl WasiCtxBuilder {
                 asked: b.interrupted,
                 flag: None,
             },
-            pausing: Pausing {
-                waits: b.pause_waits,
-                ..Pausing::default()
-            },
+            pausing: Pausing::default(),
         }
     }
 }

@@ -39,6 +39,15 @@ impl Pausing {
 }
 
 impl WasiCtx {
+    /// Whether a wait that is interrupted pauses the call that it is part of
+    /// ([`PauseCall`](crate::PauseCall)) instead of ending with `EINTR`, so
+    /// that the guest sees nothing of it: the wait goes on when the call does.
+    /// For guests that are called by
+    /// [`Func::call_resumable`](crate::Func::call_resumable). Off at first.
+    pub fn pause_waits(&mut self, pause: bool) {
+        self.pausing.waits = pause;
+    }
+
     /// Whether the guest's call pauses ([`PauseCall`](crate::PauseCall)) when
     /// it next reads standard input, before anything is read. Once: the read
     /// is done when the call goes on.

@@ -492,7 +492,6 @@ impl WasiCtxBuilder {
                 flag: None,
             },
             pausing: Pausing {
-                waits: b.pause_waits,
                 waited: Duration::from_nanos(state.waited),
                 ..Pausing::default()
             },

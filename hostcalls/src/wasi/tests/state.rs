@@ -290,13 +290,13 @@ fn a_wait_that_paused_goes_on_for_what_is_left() {
     let more = move |b: &mut WasiCtxBuilder| {
         let asked = Arc::clone(&asked);
         b.monotonic_clock(Simulated(Arc::clone(&clock)))
-            .interrupt_waits(move || asked.fetch_add(1, Ordering::Relaxed) == 4)
-            .pause_waits(true);
+            .interrupt_waits(move || asked.fetch_add(1, Ordering::Relaxed) == 4);
     };
     let mut g = Guest::with(DirPerms::all(), FilePerms::all(), |b| {
         more(b);
         b
     });
+    g.cx.pause_waits(true);
     // One clock, relative, 50 ms.
     let mut subscription = [0; 48];
     subscription[16] = 1;
