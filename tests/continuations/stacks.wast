@@ -1,0 +1,91 @@
+;; How much stack there is. Numbers are those of docs/continuation-rules.md. Rules 34 and 35.
+
+(module
+  (type $f (func (param i32) (result i32))) (type $k (cont $f))
+  (type $v (func)) (type $kv (cont $v))
+  (tag $t (param i32) (result i32))
+  (tag $n)
+  (elem declare func $forever $nests $sum $deep-then-wide $nest-in-clause)
+  (memory 1)
+
+  ;; 34. One limit for all that is active, whether by calls or by resumptions. Resuming is no tail call.
+  (func $forever (call $forever) (call $forever))
+  (func (export "calls-in-one") (resume $kv (cont.new $kv (ref.func $forever))))
+  (func $nests (resume $kv (cont.new $kv (ref.func $nests))))
+  (func (export "one-in-another") (resume $kv (cont.new $kv (ref.func $nests))))
+  (func $nest-in-clause
+    (block $h (result (ref $kv)) (resume $kv (on $n $h) (cont.new $kv (ref.func $nest-in-clause))) (return))
+    (drop))
+  (func (export "with-clauses") (resume $kv (cont.new $kv (ref.func $nest-in-clause))))
+
+  ;; 35. A stack grows while it runs, also after it was suspended, and keeps what is on it.
+  (func $sum (param $n i32) (result i32)
+    (local $x i32)
+    (if (i32.eqz (local.get $n)) (then (return (suspend $t (i32.const 1)))))
+    (local.set $x (call $sum (i32.sub (local.get $n) (i32.const 1))))
+    (i32.add (local.get $x) (local.get $n)))
+  (func $deep-then-wide (param $n i32) (result i32)
+    (local $x i32)
+    (local.set $x (suspend $t (local.get $n)))
+    (i32.add (call $plain (local.get $n)) (i32.add (local.get $x) (call $sum (local.get $n)))))
+  (func $plain (param $n i32) (result i32)
+    (if (result i32) (local.get $n)
+      (then (i32.add (local.get $n) (call $plain (i32.sub (local.get $n) (i32.const 1)))))
+      (else (drop (memory.grow (i32.const 1))) (i32.const 0))))
+  (table $bodies (ref null $f) (elem (ref.func $sum) (ref.func $deep-then-wide) (ref.func $plain)))
+  ;; Answers each suspension with ten times what it gives; memory grows meanwhile, and so does this stack.
+  (func (export "run") (param $body i32) (param $x i32) (result i32)
+    (local $k (ref null $k)) (local $got i32)
+    (local.set $k (cont.new $k (table.get $bodies (local.get $body))))
+    (loop $l
+      (block $h (result i32 (ref $k))
+        (return (resume $k (on $t $h) (local.get $x) (local.get $k))))
+      (local.set $k)
+      (local.set $got)
+      (drop (memory.grow (i32.const 1)))
+      (drop (call $plain (i32.const 60)))
+      (local.set $x (i32.mul (local.get $got) (i32.const 10)))
+      (br $l))
+    (unreachable))
+)
+(assert_exhaustion (invoke "calls-in-one") "call stack exhausted")
+(assert_exhaustion (invoke "one-in-another") "call stack exhausted")
+(assert_exhaustion (invoke "with-clauses") "call stack exhausted")
+(assert_return (invoke "run" (i32.const 2) (i32.const 4)) (i32.const 10))
+(assert_return (invoke "run" (i32.const 0) (i32.const 4)) (i32.const 20))
+(assert_return (invoke "run" (i32.const 0) (i32.const 300)) (i32.const 45160))
+(assert_return (invoke "run" (i32.const 1) (i32.const 3)) (i32.const 52))
+(assert_return (invoke "run" (i32.const 1) (i32.const 200)) (i32.const 42210))
+(assert_exhaustion (invoke "calls-in-one") "call stack exhausted")
+
+;; 34. What waits counts for nothing: these have more stack together than one call may use.
+(module
+  (type $f (func (param i32) (result i32))) (type $k (cont $f))
+  (tag $t (param i32) (result i32))
+  (elem declare func $deep)
+  (table $waiting 150 (ref null $k))
+  (func $deep (param $n i32) (result i32)
+    (local i64 i64 i64 i64 i64 i64 i64 i64)
+    (if (i32.eqz (local.get $n)) (then (return (suspend $t (i32.const 1)))))
+    (i32.add (i32.const 1) (call $deep (i32.sub (local.get $n) (i32.const 1)))))
+  (func (export "wait") (param $count i32) (param $depth i32) (result i32)
+    (local $i i32) (local $sum i32) (local $k (ref null $k))
+    (loop $next
+      (block $h (result i32 (ref $k))
+        (resume $k (on $t $h) (local.get $depth) (cont.new $k (ref.func $deep)))
+        (unreachable))
+      (local.set $k)
+      (drop)
+      (table.set $waiting (local.get $i) (local.get $k))
+      (br_if $next
+        (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $count))))
+    (local.set $i (i32.const 0))
+    (loop $next
+      (local.set $sum (i32.add (local.get $sum)
+        (resume $k (local.get $i) (table.get $waiting (local.get $i)))))
+      (br_if $next
+        (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $count))))
+    (local.get $sum))
+)
+(assert_return (invoke "wait" (i32.const 10) (i32.const 5)) (i32.const 95))
+(assert_return (invoke "wait" (i32.const 150) (i32.const 300)) (i32.const 56175))
