@@ -2,7 +2,7 @@
 
 use crate::error::LoadError;
 use crate::functions::{AllCode, Functions};
-use crate::image::{self, Class, Image, InitialMemory, Storage};
+use crate::image::{self, Class, Image, InitialMemory, Shared, Storage};
 use crate::info::ModuleInfo;
 use crate::names::Names;
 use crate::options::Options;
@@ -11,7 +11,7 @@ use crate::translate::{CodeOptions, Record, RefMaps, Translated};
 use core::ops::{Deref, Range};
 use std::borrow::Cow;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use wasmparser::ValidatorResources;
 
 /// The bytecode of a function.
@@ -156,6 +156,19 @@ impl Module {
     /// If the bytes are no image, or a damaged one, or one for other options.
     pub fn from_image(bytes: impl Into<Vec<u8>>, options: &Options) -> Result<Self, LoadError> {
         Self::of_image(Storage::Owned(bytes.into()), options)
+    }
+
+    /// As [`Module::from_image`], without copying the bytes, which must stay as they are: a part
+    /// of a larger file that is mapped, for example.
+    ///
+    /// # Errors
+    ///
+    /// As [`Module::from_image`].
+    pub fn from_shared_image(
+        bytes: Arc<dyn AsRef<[u8]> + Send + Sync>,
+        options: &Options,
+    ) -> Result<Self, LoadError> {
+        Self::of_image(Storage::Shared(Shared(bytes)), options)
     }
 
     /// Maps an image file. Nothing may write to the file while the module is in use; replacing it

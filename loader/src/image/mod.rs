@@ -12,7 +12,7 @@ mod sections;
 mod write;
 
 pub use read::InitialMemory;
-pub(crate) use read::{Image, Storage};
+pub(crate) use read::{Image, Shared, Storage};
 pub(crate) use sections::Class;
 pub(crate) use write::encode;
 pub use write::write_file;

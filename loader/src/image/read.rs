@@ -17,6 +17,7 @@ use memmap2::Mmap;
 use std::borrow::Cow;
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 use wasmparser::WasmFeatures;
 
 /// The bytes of an image.
@@ -24,6 +25,17 @@ use wasmparser::WasmFeatures;
 pub(crate) enum Storage {
     Owned(Vec<u8>),
     Mapped(Mmap, File),
+    Shared(Shared),
+}
+
+/// Bytes that somebody else keeps too.
+#[derive(Clone)]
+pub(crate) struct Shared(pub(crate) Arc<dyn AsRef<[u8]> + Send + Sync>);
+
+impl core::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Shared")
+    }
 }
 
 impl core::ops::Deref for Storage {
@@ -32,6 +44,7 @@ impl core::ops::Deref for Storage {
         match self {
             Self::Owned(bytes) => bytes,
             Self::Mapped(map, _) => map,
+            Self::Shared(Shared(bytes)) => (**bytes).as_ref(),
         }
     }
 }
@@ -149,7 +162,7 @@ impl Image {
     /// What the memories hold at first, checked; nothing if the data segments say it.
     pub(crate) fn initial_memory(&self) -> Result<Vec<InitialMemory<'_>>, LoadError> {
         let file = match &self.storage {
-            Storage::Owned(_) => None,
+            Storage::Owned(_) | Storage::Shared(_) => None,
             Storage::Mapped(_, file) => Some(file),
         };
         let checked = self.runs_checked.load(Ordering::Relaxed);

@@ -33,7 +33,11 @@ fn kind(image: Vec<u8>, options: &Options) -> ImageErrorKind {
 #[test]
 fn round_trip() {
     let module = module();
+    let shared = std::sync::Arc::new(image());
+    let shared = Module::from_shared_image(shared, &Options::default()).unwrap();
     let loaded = Module::from_image(image(), &Options::default()).unwrap();
+    assert_eq!(shared.to_image().unwrap(), loaded.to_image().unwrap());
+    assert_eq!(shared.code(0).unwrap().code, loaded.code(0).unwrap().code);
     assert_eq!(loaded.wasm(), module.wasm());
     assert_eq!(
         format!("{:?}", loaded.info()),
