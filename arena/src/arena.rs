@@ -81,6 +81,21 @@ impl Arena {
             })
     }
 
+    /// A second arena: its heap holds the same objects at the same offsets, and its memories are as
+    /// long, but zero. Only what the heap holds is copied, and of that no page that is all zero.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no memory or address space for a second block.
+    pub fn fork(&self) -> Result<Self, ArenaError> {
+        Ok(Self {
+            space: self.space.fork(self.heap_len())?,
+            heap_limit: self.heap_limit,
+            budget_bytes: self.budget_bytes,
+            memory_bytes: self.memory_bytes,
+        })
+    }
+
     /// Most bytes that header, heap and memories may hold together.
     pub fn budget_bytes(&self) -> u64 {
         self.budget_bytes

@@ -6,9 +6,8 @@ use crate::{Arena, ArenaError, FilePlace, MemoryId};
 impl Arena {
     /// Puts `bytes` into a memory from `at` on, where a file holds the same bytes.
     ///
-    /// Where the backend can, the file is mapped copy-on-write in units of
-    /// [`layout::MEMORY_ALIGN`](crate::layout::MEMORY_ALIGN), if both `at` and the place in the
-    /// file are multiples of it: this takes no time that depends on the length, and pages that are
+    /// Where the backend can, whole pages of the file are mapped copy-on-write, if both `at` and the
+    /// place in the file are multiples of the system's page size (4 KiB mostly): this takes no time that depends on the length, and pages that are
     /// never written are shared by all who map them. What cannot be mapped is copied from `bytes`.
     /// Either way the memory holds the same, and the file is never written.
     ///

@@ -210,8 +210,7 @@ impl Space {
         unsafe { slice::from_raw_parts_mut(start.as_ptr(), len) }
     }
 
-    /// Puts `bytes` into a memory from `at` on, mapping whole units of `MEMORY_ALIGN` from the file
-    /// that holds them too where that can be done. Panics if there is no such memory.
+    /// Puts `bytes` into a memory from `at` on, mapping whole pages from the file that holds them too where that can be done. Panics if there is no such memory.
     ///
     /// # Safety
     ///
@@ -230,8 +229,9 @@ impl Space {
             return Err(ArenaError::OutOfBounds);
         }
         let mut done = 0;
-        if at.is_multiple_of(MEMORY_ALIGN) && file.offset.is_multiple_of(MEMORY_ALIGN) {
-            let whole = bytes.len() as u64 / MEMORY_ALIGN * MEMORY_ALIGN;
+        let unit = self.block.map_unit();
+        if at.is_multiple_of(unit) && file.offset.is_multiple_of(unit) {
+            let whole = bytes.len() as u64 / unit * unit;
             let start = region.offset + at;
             // SAFETY: A9, as the caller promises; A3, the range is committed.
             if whole > 0 && unsafe { self.block.map(start, start + whole, file) } {
@@ -359,6 +359,25 @@ impl Space {
         self.regions = regions;
         self.generation += 1;
         Ok(())
+    }
+
+    /// A second block laid out as this one, with the same heap up to `heap_end`; its memories are zero.
+    pub(crate) fn fork(&self, heap_end: u32) -> Result<Self, ArenaError> {
+        let mut block = Block::reserve(self.backend(), self.span())?;
+        block.commit(0, self.heap_committed)?;
+        for region in &self.regions {
+            block.commit(region.offset, region.offset + region.committed)?;
+        }
+        let heap_len = u64::from(heap_end.max(HEADER_BYTES)).min(self.heap_committed);
+        self.copy_to(&block, 0..heap_len, 0);
+        Ok(Self {
+            base: block.base(),
+            heap_committed: self.heap_committed,
+            heap_room: self.heap_room,
+            regions: self.regions.clone(),
+            block,
+            generation: 0,
+        })
     }
 
     /// Copies committed bytes to committed bytes of `block` that are still zero.

@@ -68,7 +68,7 @@ pub use module::Module;
 pub use resume::{CallOutcome, PauseCall, PausedCall};
 pub use sheave_interp::{Backend, Executor, GcStats, PauseReason, Trap};
 pub use sheave_loader::{Feature, FeatureOrigin, LoadError, LoadErrorKind};
-pub use snapshot::Snapshot;
+pub use snapshot::{ModuleHash, Modules, Restore, Snapshot, SnapshotOptions, Template};
 pub use store::{AsContext, AsContextMut, Caller, Store, StoreContext, StoreContextMut};
 pub use table::Table;
 pub use tag::Tag;

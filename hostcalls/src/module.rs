@@ -11,6 +11,7 @@ use sheave_types::{TypeDef, ValType};
 
 use crate::Result;
 use crate::engine::Engine;
+use crate::snapshot::ModuleHash;
 use crate::types::{ExportType, ExternType, ImportType};
 
 /// A module. Cheap to clone; `Send + Sync`; any number of stores can have instances of it.
@@ -24,6 +25,7 @@ struct Inner {
     types: Box<[Arc<TypeDef>]>,
     code: Arc<CodeModule>,
     exports: OnceLock<HashMap<Box<str>, usize>>,
+    hash: OnceLock<ModuleHash>,
 }
 
 /// The module's types as the engine has them, by type index.
@@ -287,6 +289,7 @@ impl Module {
             types,
             code,
             exports: OnceLock::new(),
+            hash: OnceLock::new(),
         })))
     }
 
@@ -360,6 +363,12 @@ impl Module {
 
     pub(crate) fn code(&self) -> &Arc<CodeModule> {
         &self.0.code
+    }
+
+    /// The SHA-256 of its bytes in the binary format, by which a snapshot can name it. Made when it is first asked for.
+    pub fn hash(&self) -> ModuleHash {
+        let hash = || ModuleHash::of(self.wasm());
+        *self.0.hash.get_or_init(hash)
     }
 
     /// The bytes of the module in the binary format.

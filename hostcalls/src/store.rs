@@ -85,38 +85,16 @@ impl<T: 'static> Store<T> {
     /// # Errors
     /// If there is no memory (or no address space) for it.
     pub fn try_new(engine: &Engine, data: T) -> Result<Store<T>> {
-        let config = engine.config();
-        let max_stack_bytes = u32::try_from(config.max_wasm_stack).unwrap_or(u32::MAX);
-        let mut vm = Vm::new(
-            &VmConfig {
-                arena: config.arena.clone(),
-                max_stack_bytes,
-            },
-            Arc::clone(engine.space()),
-            Arc::clone(engine.types()),
-        )?;
-        vm.set_gc_stress(config.gc_stress);
-        let opaque = StoreOpaque {
-            vm,
-            id: Engine::next_store_id(),
-            engine: engine.clone(),
-            externs: Externs::default(),
-            instances: Vec::new(),
-            host_funcs: Vec::new(),
-            known_host_funcs: HashMap::new(),
-            memory_types: Vec::new(),
-            table_types: Vec::new(),
-            global_types: Vec::new(),
-            failure: Mutex::new(None),
-            paused: None,
-            thrown: Mutex::new(None),
-        };
-        Ok(Store(Box::new(StoreInner {
+        Ok(Store::from_opaque(StoreOpaque::try_new(engine)?, data))
+    }
+
+    pub(crate) fn from_opaque(opaque: StoreOpaque, data: T) -> Store<T> {
+        Store(Box::new(StoreInner {
             opaque,
             data,
             limiter: None,
             deadline_callback: None,
-        })))
+        }))
     }
 
     /// The embedder's data.
@@ -213,6 +191,35 @@ impl<T: 'static> Store<T> {
 }
 
 impl StoreOpaque {
+    pub(crate) fn try_new(engine: &Engine) -> Result<StoreOpaque> {
+        let config = engine.config();
+        let max_stack_bytes = u32::try_from(config.max_wasm_stack).unwrap_or(u32::MAX);
+        let mut vm = Vm::new(
+            &VmConfig {
+                arena: config.arena.clone(),
+                max_stack_bytes,
+            },
+            Arc::clone(engine.space()),
+            Arc::clone(engine.types()),
+        )?;
+        vm.set_gc_stress(config.gc_stress);
+        Ok(StoreOpaque {
+            vm,
+            id: Engine::next_store_id(),
+            engine: engine.clone(),
+            externs: Externs::default(),
+            instances: Vec::new(),
+            host_funcs: Vec::new(),
+            known_host_funcs: HashMap::new(),
+            memory_types: Vec::new(),
+            table_types: Vec::new(),
+            global_types: Vec::new(),
+            failure: Mutex::new(None),
+            paused: None,
+            thrown: Mutex::new(None),
+        })
+    }
+
     fn fuel_is_on(&self) -> Result<()> {
         if self.engine.config().options.fuel {
             Ok(())

@@ -6,6 +6,7 @@ mod api {
     mod exceptions;
     mod failures;
     mod features;
+    mod forks;
     mod guests_objects;
     mod heap;
     mod interruption;

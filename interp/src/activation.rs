@@ -315,6 +315,11 @@ impl Vm {
 }
 
 impl Activation {
+    /// The same activation in a machine that [`Vm::fork`] made.
+    pub(crate) fn same_in_fork(&self) -> Activation {
+        Activation { ..*self }
+    }
+
     /// The first byte above all frames that were in use when it began.
     pub(crate) fn place(&self) -> u32 {
         self.top

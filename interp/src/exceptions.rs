@@ -18,6 +18,7 @@ use crate::vm::Vm;
 use smallvec::SmallVec;
 
 /// A tag of the store.
+#[derive(Clone)]
 pub(crate) struct TagRec {
     /// Engine-wide identity of its type, a function type without results.
     pub(crate) ty: u32,

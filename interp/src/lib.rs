@@ -45,14 +45,18 @@ pub use activation::{Activation, Exit, PauseReason};
 pub use code_space::{CodeSpace, CodeSpaceError};
 pub use conts::Suspended;
 pub use executor::Executor;
-pub use gc::{GcStats, HeapState, ObjectKind, OwnedRoot, RefMaps, Root, Roots};
+pub use gc::{
+    GcStats, HeapState, HeapTypes, ObjectKind, ObjectRun, OwnedRoot, RefMaps, Root, Roots,
+    TypeWords,
+};
 pub use memories::MemorySpec;
 pub use module::{CodeModule, FrameInfo, FunctionCode, ModuleDesc, ModuleSource, SourceError};
 pub use pause::Paused;
 pub use sheave_arena::{ArenaConfig, ArenaError, Backend, FilePlace};
 pub use sheave_isa::FuncShape;
 pub use snapshot::{
-    FuncState, GlobalState, HostFunc, InstanceState, PausedState, RestoreError, TableState, VmState,
+    FuncState, GlobalState, HostFunc, InstanceState, PausedState, Place, RestoreError, TableState,
+    VmState,
 };
 pub use store::{
     ElemSegment, FuncAddr, GlobalAddr, InstAddr, InstanceInit, LimitRequest, MemAddr, StoreError,

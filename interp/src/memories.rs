@@ -3,7 +3,7 @@
 
 use core::ops::Range;
 
-use sheave_arena::FilePlace;
+use sheave_arena::{FilePlace, MemoryId};
 
 use crate::store::{InstAddr, LimitRequest, MemAddr, MemRec, StoreError, next_addr};
 use crate::trap::Trap;
@@ -163,9 +163,27 @@ impl Vm {
         file: FilePlace,
     ) -> Result<(), Trap> {
         let id = self.memories[mem.0 as usize].id;
-        // SAFETY: A9, as the caller promises.
-        let done = unsafe { self.arena.memory_map(id, at, bytes, file) };
-        done.map_err(|_| Trap::MemoryOutOfBounds)
+        // SAFETY: the caller's promise.
+        unsafe { self.fill(id, at, bytes, Some(file)) }
+    }
+
+    /// Puts bytes into a memory of the arena; from the file, if there is one and it can be mapped.
+    ///
+    /// # Safety
+    /// - As [`Vm::memory_map`].
+    pub(crate) unsafe fn fill(
+        &mut self,
+        id: MemoryId,
+        at: u64,
+        bytes: &[u8],
+        file: Option<FilePlace>,
+    ) -> Result<(), Trap> {
+        if let Some(file) = file {
+            // SAFETY: A9, as the caller promises.
+            let done = unsafe { self.arena.memory_map(id, at, bytes, file) };
+            return done.map_err(|_| Trap::MemoryOutOfBounds);
+        }
+        self.write_bytes(id, at, bytes)
     }
 
     /// Copies bytes into a memory.
@@ -173,7 +191,10 @@ impl Vm {
     /// # Errors
     /// If they do not lie in the memory.
     pub fn memory_write(&mut self, mem: MemAddr, at: u64, bytes: &[u8]) -> Result<(), Trap> {
-        let id = self.memories[mem.0 as usize].id;
+        self.write_bytes(self.memories[mem.0 as usize].id, at, bytes)
+    }
+
+    fn write_bytes(&mut self, id: MemoryId, at: u64, bytes: &[u8]) -> Result<(), Trap> {
         usize::try_from(at)
             .ok()
             .and_then(|at| {

@@ -91,6 +91,14 @@ impl Vm {
 }
 
 impl Paused {
+    /// The same activation in a machine that [`Vm::fork`] made.
+    pub(crate) fn same_in_fork(&self) -> Paused {
+        Paused {
+            activation: self.activation.same_in_fork(),
+            ip: self.ip,
+        }
+    }
+
     /// Where its outermost frame begins.
     pub(crate) fn frame(&self) -> u32 {
         self.activation.frame()

@@ -96,6 +96,7 @@ pub enum LimitRequest {
 }
 
 /// A function: where its code is, or its host function. Authority, so kept in host memory.
+#[derive(Clone)]
 pub(crate) struct FuncRec {
     pub(crate) cell: *const AtomicU64,
     /// Engine-wide identity of its type.
@@ -108,6 +109,7 @@ pub(crate) struct FuncRec {
     pub(crate) slots: u16,
 }
 
+#[derive(Clone)]
 pub(crate) struct MemRec {
     pub(crate) id: MemoryId,
     pub(crate) max_bytes: Option<u64>,
@@ -118,6 +120,7 @@ pub(crate) struct MemRec {
     pub(crate) shared: bool,
 }
 
+#[derive(Clone)]
 pub(crate) struct TableRec {
     /// Offset of the entries in the arena, `cap` of them.
     pub(crate) off: u32,
@@ -129,6 +132,7 @@ pub(crate) struct TableRec {
     pub(crate) traced: bool,
 }
 
+#[derive(Clone)]
 pub(crate) struct Instance {
     pub(crate) module: Arc<CodeModule>,
     /// By function index: FuncAddr + 1, or 0 if nobody asked for it yet.

@@ -18,7 +18,7 @@ mod types;
 pub use error::{ImageErrorKind, ImagePart, LoadError, LoadErrorKind};
 pub use features::{DEFAULT_FEATURES, FEATURES, Feature, FeatureOrigin, SUPPORTED_FEATURES};
 pub use image::InitialMemory;
-pub use image::write_file;
+pub use image::{replace_file, write_file};
 pub use info::ModuleInfo;
 pub use module::{FunctionCode, Module};
 pub use options::Options;

@@ -8,6 +8,7 @@ mod heap;
 #[cfg(all(unix, target_pointer_width = "64", not(miri)))]
 mod reserved;
 
+use crate::layout::MEMORY_ALIGN;
 use crate::{ArenaError, Backend};
 use core::ptr::NonNull;
 
@@ -30,13 +31,18 @@ trait Source: Sized {
     /// reads as zero until it is written.
     fn commit(&mut self, start: usize, end: usize) -> Result<(), ArenaError>;
 
+    /// Places in files and in the block that are mapped to each other are multiples of this.
+    fn map_unit() -> u64 {
+        MEMORY_ALIGN
+    }
+
     /// Puts the bytes of a file in the place of those at `start..end`, which are multiples of
-    /// `MEMORY_ALIGN` and committed: what is written afterwards stays in the block. False if that
+    /// `map_unit` and committed: what is written afterwards stays in the block. False if that
     /// cannot be done; the bytes are what they were then, or zero.
     ///
     /// # Safety
     ///
-    /// - The file holds that many bytes from `file.offset` on, a multiple of `MEMORY_ALIGN`.
+    /// - The file holds that many bytes from `file.offset` on, a multiple of `map_unit`.
     /// - Nothing changes or removes them for as long as the block lives.
     unsafe fn map(&mut self, _start: usize, _end: usize, _file: FilePlace) -> bool {
         false
@@ -114,6 +120,15 @@ impl Block {
             #[cfg(all(unix, target_pointer_width = "64", not(miri)))]
             AnySource::Reserved(block) => block.commit(start, end),
             AnySource::Heap(block) => block.commit(start, end),
+        }
+    }
+
+    /// As [`Source::map_unit`].
+    pub(crate) fn map_unit(&self) -> u64 {
+        match self.source {
+            #[cfg(all(unix, target_pointer_width = "64", not(miri)))]
+            AnySource::Reserved(_) => ReservedBlock::map_unit(),
+            AnySource::Heap(_) => HeapBlock::map_unit(),
         }
     }
 

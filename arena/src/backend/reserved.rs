@@ -6,6 +6,7 @@
 
 use super::{FilePlace, Source};
 use crate::ArenaError;
+use crate::layout::MEMORY_ALIGN;
 use core::ptr::{NonNull, null_mut};
 
 pub(super) struct ReservedBlock {
@@ -47,6 +48,16 @@ impl Source for ReservedBlock {
             Ok(())
         } else {
             Err(ArenaError::OutOfMemory)
+        }
+    }
+
+    fn map_unit() -> u64 {
+        // SAFETY: no more than a question.
+        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+        // What is no size of a page is not to be relied on.
+        match u64::try_from(page) {
+            Ok(page) if page.is_power_of_two() => page.min(MEMORY_ALIGN),
+            _ => MEMORY_ALIGN,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Files in memories: the same bytes, mapped or copied.
 #![allow(unsafe_code, reason = "mapping files is what is tested")]
 
-use crate::{PAGE, on_each_backend};
+use crate::{PAGE, all_are, on_each_backend};
 use sheave_arena::{ArenaError, FilePlace};
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
@@ -110,5 +110,29 @@ fn a_file_cannot_be_mapped_beyond_the_memory() {
             assert!(matches!(outcome, Err(ArenaError::OutOfBounds)));
         }
         assert!(arena.memory_bytes(memory).iter().all(|byte| *byte == 0));
+    });
+}
+
+#[test]
+fn pages_of_the_system_are_mapped_where_they_are_wanted() {
+    const PAGE: usize = 4096;
+    let bytes = contents();
+    let (_path, file) = Temporary::new("pages", &bytes);
+    on_each_backend(u64::MAX, |mut arena| {
+        let memory = arena
+            .memory_new(16 * PAGE as u64, 16 * PAGE as u64)
+            .unwrap();
+        let place = FilePlace {
+            descriptor: file.as_raw_fd(),
+            offset: 17 * PAGE as u64,
+        };
+        let part = &bytes[17 * PAGE..20 * PAGE];
+        // Copied, then mapped over by the page behind.
+        arena.memory_bytes_mut(memory)[..5 * PAGE].fill(1);
+        // SAFETY: A9, nobody else knows the file.
+        unsafe { arena.memory_map(memory, 2 * PAGE as u64, part, place) }.unwrap();
+        let seen = arena.memory_bytes(memory);
+        assert!(seen[2 * PAGE..5 * PAGE] == *part);
+        assert!(all_are(1, &seen[..2 * PAGE]) && all_are(0, &seen[5 * PAGE..]));
     });
 }

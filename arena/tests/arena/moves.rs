@@ -224,3 +224,30 @@ fn pointers_hold_until_the_block_moves() {
         assert_eq!(arena.memory_bytes(memory)[0], 5);
     });
 }
+
+#[test]
+fn a_fork_has_the_objects_and_empty_memories_of_its_own() {
+    on_each_backend(1 << 20, |mut arena| {
+        let object = arena.alloc_value(U32::new(7)).unwrap();
+        let memory = arena.memory_new(PAGE, 3 * PAGE).unwrap();
+        arena.memory_bytes_mut(memory)[5] = 9;
+        let mut fork = arena.fork().unwrap();
+        assert_eq!(fork.read(object).unwrap().get(), 7);
+        assert_eq!(fork.memory_len(memory), PAGE);
+        assert!(all_are(0, fork.memory_bytes(memory)));
+        assert_eq!(fork.backend(), arena.backend());
+
+        fork.write(object, U32::new(8)).unwrap();
+        fork.memory_grow(memory, 3 * PAGE).unwrap();
+        fork.memory_bytes_mut(memory)[3 * PAGE as usize - 1] = 1;
+        // The budget goes along: four pages and the heap are too much for it here and there.
+        assert_eq!(fork.used_bytes(), arena.used_bytes() + 2 * PAGE);
+        assert_eq!(fork.alloc(900 << 10), Err(ArenaError::Budget));
+        let next = fork.alloc(16).unwrap();
+        assert_eq!(arena.alloc(16).unwrap(), next);
+        assert_eq!(arena.read(object).unwrap().get(), 7);
+        assert_eq!(arena.memory_bytes(memory)[5], 9);
+        drop(arena);
+        assert_eq!(fork.read(object).unwrap().get(), 8);
+    });
+}

@@ -44,6 +44,30 @@ impl Externs {
         (self.values.len() - 1) as u32
     }
 
+    /// A value by its index.
+    pub(crate) fn get(&self, index: u32) -> Option<&(dyn Any + Send + Sync)> {
+        self.values.get(index as usize)?.as_deref()
+    }
+
+    /// Values that have the indices 0, 1, ….
+    pub(crate) fn new(values: Vec<Box<dyn Any + Send + Sync>>) -> Externs {
+        Externs {
+            values: values.into_iter().map(Some).collect(),
+            free: Vec::new(),
+        }
+    }
+
+    /// Gives the values with these indices the indices 0, 1, …; the others are dropped.
+    pub(crate) fn reorder(&mut self, order: &[u32]) {
+        let values = order
+            .iter()
+            .map(|old| self.values.get_mut(*old as usize)?.take());
+        let values = values.collect();
+        let others = core::mem::replace(&mut self.values, values);
+        self.free.clear();
+        drop(others);
+    }
+
     fn take(&mut self, index: u32) -> Option<Box<dyn Any + Send + Sync>> {
         let value = self.values.get_mut(index as usize)?.take();
         if value.is_some() {

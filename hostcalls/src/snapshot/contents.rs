@@ -1,12 +1,14 @@
 //! What a snapshot says, apart from how it is written.
 
-use std::sync::Arc;
-
 use sheave_interp::{FuncAddr, PauseReason, VmState};
 use sheave_loader::{GlobalType, MemoryType, SubType, TableType};
 
+use super::heap::HeapPages;
+use super::modules::ModuleSource;
+use super::pages::PageSet;
+
 /// A store's state. Numbers of types are positions in `types`, not identities of an engine.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Contents {
     /// Which code the frames are of.
     pub(super) code: CodeVersion,
@@ -14,8 +16,7 @@ pub(super) struct Contents {
     pub(super) types: Vec<SubType>,
     /// Where each recursion group of `types` ends.
     pub(super) group_ends: Vec<u32>,
-    /// The modules, as WebAssembly.
-    pub(super) modules: Vec<Arc<[u8]>>,
+    pub(super) modules: Vec<ModuleSource>,
     /// Which module each instance is of.
     pub(super) instances: Vec<u32>,
     /// Types by MemAddr, TableAddr, GlobalAddr.
@@ -27,22 +28,17 @@ pub(super) struct Contents {
     pub(super) vm: VmState,
     /// The function that was called, and why it waits.
     pub(super) paused: Option<(FuncAddr, PauseReason)>,
-    /// Which pages of memories hold anything.
-    pub(super) runs: Vec<Run>,
-    /// Those pages, one behind the other.
-    pub(super) pages: Vec<u8>,
+    /// What the memories hold; where there is a base, the pages that differ from its.
+    pub(super) memories: PageSet,
+    pub(super) heap: HeapPages,
+    /// What the embedder made of the host values that objects stand for, in their order.
+    pub(super) externs: Vec<Vec<u8>>,
+    /// The snapshot that `memories` are pages relative to.
+    pub(super) base: Option<SnapshotId>,
 }
 
-/// Bytes of a page here: the unit in which zeros are left out.
-pub(super) const PAGE: usize = 4096;
-
-/// Pages of a memory that follow each other.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Run {
-    pub(super) memory: u32,
-    pub(super) pages: u32,
-    pub(super) first_page: u64,
-}
+/// What a snapshot's state and pages are known by: a hash of their checksums.
+pub(super) type SnapshotId = [u8; 32];
 
 /// What the translation of a module depends on: positions in code mean the same where these are equal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,11 +66,5 @@ impl CodeVersion {
             fuel: options.fuel,
             interruption: options.interruption,
         }
-    }
-}
-
-impl Contents {
-    pub(super) fn page_bytes(&self) -> usize {
-        self.pages.len()
     }
 }

@@ -1,15 +1,18 @@
 //! Making a store from a snapshot.
 #![allow(unsafe_code, reason = "registers host functions with the machine")]
 
+use core::any::Any;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{anyhow, bail};
 use sheave_interp::{FuncState, InstAddr, VmState};
 use sheave_loader as loader;
 use sheave_types::ValType;
 
 use super::contents::{CodeVersion, Contents};
+use super::modules::ModuleHash;
+use super::template::{LoadExtern, Template};
 use super::{Snapshot, types};
 use crate::host::{HostFunc, data_ptr};
 use crate::linker::Linker;
@@ -19,9 +22,110 @@ use crate::store::{Store, StoreOpaque};
 use crate::types::{ExternType, FuncType, GlobalType, MemoryType, TableType};
 use crate::{Engine, Func, Instance, Result, matching};
 
+type Lookup<'a> = Box<dyn FnMut(&ModuleHash) -> Result<Option<Module>> + 'a>;
+
+/// How a store is restored: what [`Store::restore`] does, with more to say. It ends in one store, or in a [`Template`] for
+/// many.
+pub struct Restore<'a, T: 'static> {
+    engine: &'a Engine,
+    snapshot: &'a Snapshot,
+    linker: &'a Linker<T>,
+    modules: Lookup<'a>,
+    externs: Option<Arc<LoadExtern>>,
+}
+
+impl<'a, T: 'static> Restore<'a, T> {
+    /// As [`Store::restore`] does it.
+    pub fn new(
+        engine: &'a Engine,
+        snapshot: &'a Snapshot,
+        linker: &'a Linker<T>,
+    ) -> Restore<'a, T> {
+        Restore {
+            engine,
+            snapshot,
+            linker,
+            modules: Box::new(|_| Ok(None)),
+            externs: None,
+        }
+    }
+
+    /// Asks for modules of this engine, also for those that the snapshot contains, so that they need not be validated and
+    /// translated again. `None` means that the one in the snapshot is taken.
+    pub fn modules(
+        mut self,
+        lookup: impl FnMut(&ModuleHash) -> Result<Option<Module>> + 'a,
+    ) -> Self {
+        self.modules = Box::new(lookup);
+        self
+    }
+
+    /// Makes host values from what [`SnapshotOptions::externs`](crate::SnapshotOptions::externs) saved.
+    pub fn externs(
+        mut self,
+        load: impl Fn(&[u8]) -> Result<Box<dyn Any + Send + Sync>> + Send + Sync + 'static,
+    ) -> Self {
+        self.externs = Some(Arc::new(load));
+        self
+    }
+
+    /// One store.
+    ///
+    /// # Errors
+    /// As [`Store::restore`]; and what the embedder's functions return.
+    pub fn store(self, data: T) -> Result<Store<T>> {
+        self.template()?.into_store(data)
+    }
+
+    /// What is the same for all stores: modules are loaded, imports found, and everything is checked.
+    ///
+    /// # Errors
+    /// As [`Restore::store`].
+    pub fn template(mut self) -> Result<Template<T>> {
+        let (engine, snapshot) = (self.engine, self.snapshot);
+        let contents = snapshot.contents();
+        check_code(contents.code, CodeVersion::of(engine))?;
+        // Before the modules, so that a new engine's identities are the snapshot's numbers.
+        let ids = types::register(engine.types(), &contents.types, &contents.group_ends)?;
+        let chain = snapshot.chain()?;
+        let same_engine =
+            |s: &Snapshot| s.0.engine.as_ref().is_some_and(|e| Engine::same(e, engine));
+        let mut modules = Vec::with_capacity(contents.modules.len());
+        for source in &contents.modules {
+            // One that is not in the snapshot may be in those that it is relative to.
+            let hash = source.wasm().is_none().then(|| source.hash());
+            let others = chain.iter().flat_map(|s| &s.contents().modules);
+            let mut others = others.filter(|s| Some(s.hash()) == hash && s.wasm().is_some());
+            let source = others.next().unwrap_or(source);
+            modules.push(source.load(engine, &mut self.modules)?);
+        }
+        let host = host_funcs(engine, contents, self.linker, &ids)?;
+        let mut store = StoreOpaque::try_new(engine)?;
+        store.fill(contents, &modules, &ids)?;
+        let mut vm = identities(contents, &ids)?;
+        trace(&mut vm, &store);
+        store.check_types(&vm)?;
+        store.restore_machine(contents, &vm, host)?;
+        let mut template = Template::new(store, &chain, self.externs)?;
+        if let Some(rename) = contents.heap.renaming(same_engine(snapshot), &ids) {
+            template.rename_heap(&contents.heap.runs()?, rename)?;
+        }
+        Ok(template)
+    }
+}
+
+impl<T: 'static> core::fmt::Debug for Restore<'_, T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Restore")
+            .field("snapshot", &self.snapshot)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<T: 'static> Store<T> {
     /// A store with the state that a snapshot holds. Host functions are taken from `linker` under the names by which the
-    /// instances import them. If a call waits, [`Store::resume_call`] goes on with it.
+    /// instances import them. If a call waits, [`Store::resume_call`] goes on with it. [`Restore`] has more to say;
+    /// a [`Template`] makes many stores.
     ///
     /// The state may come from another machine, operating system, processor or executor. It is checked: whatever a damaged
     /// or made-up snapshot says, the store can only fool itself.
@@ -29,61 +133,14 @@ impl<T: 'static> Store<T> {
     /// # Errors
     /// If `linker` has not all the host functions (the message lists what is missing or of another type), if the engine
     /// translates other code than the snapshot's (another version of sheave, or other settings of fuel or interruption),
-    /// if a module is not valid here, if the snapshot contradicts itself, or if there is no room.
+    /// if a module is not there or not valid here, if the snapshot contradicts itself, or if there is no room.
     pub fn restore(
         engine: &Engine,
         snapshot: &Snapshot,
         linker: &Linker<T>,
         data: T,
     ) -> Result<Store<T>> {
-        let contents = snapshot.contents();
-        check_code(contents.code, CodeVersion::of(engine))?;
-        let modules = match &snapshot.0.live {
-            Some((live, modules)) if Engine::same(live, engine) => modules.clone(),
-            _ => load_modules(engine, contents)?,
-        };
-        let ids = types::register(engine.types(), &contents.types, &contents.group_ends)?;
-        let host = host_funcs(engine, contents, linker, &ids)?;
-        let mut store = Store::try_new(engine, data)?;
-        let opaque = &mut store.0.opaque;
-        opaque.fill(contents, &modules, &ids)?;
-        let mut vm = identities(contents, &ids)?;
-        trace(&mut vm, opaque);
-        opaque.check_types(&vm)?;
-        let code: Vec<_> = opaque
-            .instances
-            .iter()
-            .map(|m| Arc::clone(m.code()))
-            .collect();
-        let mut next = host.iter();
-        // SAFETY: H2: the closures live in `host_funcs` as long as the store. The types were checked above.
-        let paused = unsafe {
-            let identity = |number: u32| ids.get(number as usize).copied();
-            opaque.vm.restore(&vm, &code, identity, |_| {
-                let func: &Arc<HostFunc> = next.next()?;
-                Some((func.entry, data_ptr(&*func.data)))
-            })
-        };
-        let paused = paused?;
-        for (name, func) in contents.host_funcs.iter().zip(host) {
-            let key = Arc::as_ptr(&func).addr();
-            opaque.known_host_funcs.insert(key, name.addr);
-            opaque.host_funcs.push(func);
-        }
-        opaque.fill_memories(contents)?;
-        if let (Some(paused), Some((addr, reason))) = (paused, contents.paused) {
-            let ty = opaque.func_type(addr);
-            opaque.paused = Some(PausedState {
-                func: Func {
-                    store: opaque.id,
-                    addr,
-                },
-                ty,
-                reason,
-                paused,
-            });
-        }
-        Ok(store)
+        Restore::new(engine, snapshot, linker).store(data)
     }
 
     /// The instances of this store, in the order in which they were made.
@@ -113,14 +170,6 @@ fn check_code(have: CodeVersion, want: CodeVersion) -> Result<()> {
         );
     }
     Ok(())
-}
-
-fn load_modules(engine: &Engine, contents: &Contents) -> Result<Vec<Module>> {
-    let load = |wasm: &Arc<[u8]>| Module::from_binary(engine, wasm);
-    let modules = contents.modules.iter().map(load);
-    modules
-        .collect::<Result<_>>()
-        .context("a module of the snapshot")
 }
 
 /// The host functions, in the order of their addresses.
@@ -198,6 +247,46 @@ fn trace(vm: &mut VmState, opaque: &StoreOpaque) {
 }
 
 impl StoreOpaque {
+    /// The machine, but for the bytes of its memories and its heap.
+    fn restore_machine(
+        &mut self,
+        contents: &Contents,
+        vm: &VmState,
+        host: Vec<Arc<HostFunc>>,
+    ) -> Result<()> {
+        let code: Vec<_> = self
+            .instances
+            .iter()
+            .map(|m| Arc::clone(m.code()))
+            .collect();
+        let mut next = host.iter();
+        // SAFETY: H2: the closures live in `host_funcs` as long as the store. The types were checked before.
+        let paused = unsafe {
+            self.vm.restore(vm, &code, |_| {
+                let func: &Arc<HostFunc> = next.next()?;
+                Some((func.entry, data_ptr(&*func.data)))
+            })
+        };
+        let paused = paused?;
+        for (name, func) in contents.host_funcs.iter().zip(host) {
+            let key = Arc::as_ptr(&func).addr();
+            self.known_host_funcs.insert(key, name.addr);
+            self.host_funcs.push(func);
+        }
+        if let (Some(paused), Some((addr, reason))) = (paused, contents.paused) {
+            self.paused = Some(PausedState {
+                func: Func {
+                    store: self.id,
+                    addr,
+                },
+                ty: self.func_type(addr),
+                reason,
+                paused,
+            });
+        }
+        Ok(())
+    }
+
     /// What the store keeps beside the machine.
     fn fill(&mut self, contents: &Contents, modules: &[Module], ids: &[u32]) -> Result<()> {
         let bad = || anyhow!("inconsistent snapshot: a number leads nowhere");
@@ -227,6 +316,7 @@ impl StoreOpaque {
         let sizes = vm.memories.len() == self.memory_types.len()
             && vm.tables.len() == self.table_types.len()
             && vm.globals.len() == self.global_types.len()
+            && vm.heap.externs.len() == contents.externs.len()
             && vm.paused.is_some() == contents.paused.is_some();
         let memories = vm.memories.iter().zip(&self.memory_types);
         let memories = { memories }.all(|(spec, ty)| *spec == ty.spec(spec.bytes));

@@ -11,8 +11,11 @@ use sheave_loader::{
     StorageType, StructType, SubType, TableType, ValType,
 };
 
+use super::blob::Blob;
 use super::codec::{Reader, Writer};
 use super::contents::{CodeVersion, Contents, HostName};
+use super::heap::{HeapPages, Words};
+use super::pages::PageSet;
 
 /// Abstract heap types by their number in the format.
 const HEAP_TYPES: [HeapType; 14] = [
@@ -74,6 +77,8 @@ pub(super) fn write(w: &mut Writer, c: &Contents) {
         });
     });
     write_vm(w, &c.vm);
+    w.list(&c.externs, |w, bytes| w.bytes(bytes));
+    w.option(c.base, |w, id| w.0.extend_from_slice(&id));
 }
 
 fn write_vm(w: &mut Writer, vm: &VmState) {
@@ -104,10 +109,9 @@ fn write_vm(w: &mut Writer, vm: &VmState) {
         w.list(&i.data_dropped, |w, dropped| w.bool(*dropped));
     });
     w.u64(vm.heap.len);
-    w.list(&vm.heap.runs, |w, (at, bytes)| {
-        w.u32(*at);
-        w.bytes(bytes);
-    });
+    w.u64(vm.heap.live);
+    w.list(&vm.heap.used_blocks, |w, used| w.bool(*used));
+    w.list(&vm.heap.externs, |w, object| w.u32(*object));
     w.option(vm.paused.as_ref(), |w, p| {
         w.list(&p.frames, |w, f| {
             w.u32(f.inst.0);
@@ -174,6 +178,8 @@ pub(super) fn read(r: &mut Reader<'_>) -> Result<Contents> {
         Ok((func, reason))
     })?;
     let vm = read_vm(r, &memory_types, &table_types)?;
+    let externs = r.list(|r| Ok(r.bytes()?.to_vec()))?;
+    let base = r.option(Reader::array)?;
     Ok(Contents {
         code,
         types,
@@ -186,8 +192,14 @@ pub(super) fn read(r: &mut Reader<'_>) -> Result<Contents> {
         host_funcs,
         vm,
         paused,
-        runs: Vec::new(),
-        pages: Vec::new(),
+        memories: PageSet::default(),
+        heap: HeapPages {
+            objects: Blob::default(),
+            pages: PageSet::default(),
+            words: Words::Numbers,
+        },
+        externs,
+        base,
     })
 }
 
@@ -252,7 +264,9 @@ fn read_vm(r: &mut Reader<'_>, memories: &[MemoryType], tables: &[TableType]) ->
         })?,
         heap: HeapState {
             len: r.u64()?,
-            runs: r.list(|r| Ok((r.u32()?, r.bytes()?.to_vec())))?,
+            live: r.u64()?,
+            used_blocks: r.list(Reader::bool)?,
+            externs: r.list(Reader::u32)?,
         },
         paused: r.option(|r| {
             Ok(PausedState {

@@ -1,35 +1,114 @@
 //! Taking a snapshot.
 
+use core::any::Any;
 use std::sync::Arc;
 
-use anyhow::{anyhow, bail};
-use sheave_interp::{FuncAddr, FuncState, MemAddr};
+use anyhow::{Context as _, anyhow};
+use sheave_interp::{FuncAddr, FuncState, GlobalAddr, MemAddr, TypeWords};
 use sheave_loader as loader;
 
 use super::Snapshot;
 use super::contents::{CodeVersion, Contents, HostName};
-use super::{pages, types::Collector};
+use super::delta::Lookup;
+use super::heap::{HeapPages, Words};
+use super::modules::ModuleSource;
+use super::pages::PageSet;
+use super::types::Collector;
 use crate::module::Module;
 use crate::store::{Store, StoreOpaque};
-use crate::{Error, Result};
+use crate::{Error, Func, Result};
+
+/// Turns a host value into bytes; `None` if it cannot.
+type SaveExtern<'a> = dyn FnMut(&(dyn Any + Send + Sync)) -> Result<Option<Vec<u8>>> + 'a;
+
+/// Gives the name by which a linker will have a host function.
+type NameFunc<'a> = dyn FnMut(&Func) -> Option<(String, String)> + 'a;
+
+/// How a snapshot is taken: [`Store::snapshot_with`].
+#[derive(Default)]
+pub struct SnapshotOptions<'a> {
+    since: Option<&'a Snapshot>,
+    save_extern: Option<Box<SaveExtern<'a>>>,
+    name_func: Option<Box<NameFunc<'a>>>,
+}
+
+impl<'a> SnapshotOptions<'a> {
+    /// As [`Store::snapshot`] does it.
+    pub fn new() -> SnapshotOptions<'a> {
+        SnapshotOptions::default()
+    }
+
+    /// Takes only the pages of memories that differ from those of `base`: see [`Store::snapshot_since`].
+    pub fn since(mut self, base: &'a Snapshot) -> Self {
+        self.since = Some(base);
+        self
+    }
+
+    /// Turns the value of each [`ExternRef`](crate::ExternRef) that can be reached into bytes, from which
+    /// [`Restore::externs`](crate::Restore::externs) makes it again. `None` means that it cannot, which is an error.
+    pub fn externs(
+        mut self,
+        save: impl FnMut(&(dyn Any + Send + Sync)) -> Result<Option<Vec<u8>>> + 'a,
+    ) -> Self {
+        self.save_extern = Some(Box::new(save));
+        self
+    }
+
+    /// Names host functions that no instance imports (made by [`Func::new`] and put into a table, for example): by module
+    /// and name, under which the linker has them when the store is restored. `None` means that it has no name, which is an
+    /// error.
+    pub fn funcs(mut self, name: impl FnMut(&Func) -> Option<(String, String)> + 'a) -> Self {
+        self.name_func = Some(Box::new(name));
+        self
+    }
+}
+
+impl core::fmt::Debug for SnapshotOptions<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("SnapshotOptions")
+            .field("since", &self.since)
+            .finish_non_exhaustive()
+    }
+}
 
 impl<T: 'static> Store<T> {
     /// The state of this store: at rest, or with a call that waits ([`Func::call_resumable`](crate::Func::call_resumable)).
     /// The store is as before, and can go on.
     ///
-    /// Not part of it are the embedder's data (`T`), limits, and handles.
+    /// Not part of it are the embedder's data (`T`; see [`Snapshot::with_host_state`]), limits, and handles.
     ///
     /// # Errors
-    /// If there is something in the store that cannot be found again elsewhere; the message names it: a host function that
-    /// no instance imports (what is imported has a name to find it by), or an external reference.
+    /// If there is something in the store that cannot be found again elsewhere; the message says what it is and where it
+    /// can be reached from: a host function that no instance imports (what is imported has a name to find it by), or an
+    /// external reference. [`Store::snapshot_with`] can save these.
     pub fn snapshot(&mut self) -> Result<Snapshot> {
-        self.0.opaque.take_snapshot()
+        self.snapshot_with(SnapshotOptions::new())
+    }
+
+    /// As [`Store::snapshot`], but of the memories only the pages that differ from those of `base`, which is needed to
+    /// restore it: it stays part of the new snapshot, and a file of that names it. It may be of any earlier state, and
+    /// may itself be relative to another.
+    ///
+    /// # Errors
+    /// As [`Store::snapshot`]; and if `base` lacks its own base.
+    pub fn snapshot_since(&mut self, base: &Snapshot) -> Result<Snapshot> {
+        self.snapshot_with(SnapshotOptions::new().since(base))
+    }
+
+    /// As [`Store::snapshot`], with options.
+    ///
+    /// # Errors
+    /// As [`Store::snapshot`] and [`Store::snapshot_since`]; and what the embedder's functions return.
+    pub fn snapshot_with(&mut self, options: SnapshotOptions<'_>) -> Result<Snapshot> {
+        self.0.opaque.take_snapshot(options)
     }
 }
 
 impl StoreOpaque {
-    fn take_snapshot(&mut self) -> Result<Snapshot> {
+    fn take_snapshot(&mut self, mut options: SnapshotOptions<'_>) -> Result<Snapshot> {
         let engine = self.engine.clone();
+        let lookup = options.since.map(Lookup::new).transpose()?;
+        let base = options.since.map(Snapshot::id).transpose()?;
         let mut types = Collector::new(engine.types());
         let mut modules: Vec<Module> = Vec::new();
         let mut instances = Vec::new();
@@ -40,16 +119,14 @@ impl StoreOpaque {
                 modules.push(module.clone());
             }
         }
+        let externs = self.save_externs(&mut options)?;
         let paused = self.paused.as_ref();
-        let number = |id| types.number(id).ok();
-        let mut vm = self
-            .vm
-            .state(paused.map(|p| &p.paused), number)
-            .map_err(Error::from_boxed)?;
-        if self.vm.has_externs() {
-            bail!(
-                "an external reference can be reached, and only the host knows what it refers to"
-            );
+        let state = self.vm.state(paused.map(|p| &p.paused));
+        let (mut vm, objects) = state.map_err(Error::from_boxed)?;
+        // Nothing is renamed: this tells the types.
+        let number = |id| types.number(id).ok().map(|_| id);
+        if !self.vm.rename_heap(&objects, TypeWords::Identities, number) {
+            return Err(anyhow!("the heap cannot be walked"));
         }
         for func in &mut vm.funcs {
             if let FuncState::Host { ty, .. } = func {
@@ -78,34 +155,73 @@ impl StoreOpaque {
             Ok(loader::GlobalType { content, ..ty.0 })
         });
         let global_types = globals.collect::<Result<_>>()?;
-        let (mut runs, mut pages) = (Vec::new(), Vec::new());
-        for memory in 0..vm.memories.len() as u32 {
-            let bytes = self.vm.memory_bytes(MemAddr(memory));
-            pages::collect(memory, bytes, &mut runs, &mut pages);
+        let memories: Vec<&[u8]> = (0..vm.memories.len() as u32)
+            .map(|memory| self.vm.memory_bytes(MemAddr(memory)))
+            .collect();
+        let memories = match &lookup {
+            Some(base) => {
+                PageSet::collect(&memories, |m, page, bytes| base.differs(m, page, bytes))
+            }
+            None => PageSet::not_zero(&memories),
         }
+        .context("keeping the pages of memories")?;
+        let heap = HeapPages {
+            objects: HeapPages::encode_objects(&objects).into(),
+            pages: PageSet::not_zero(&[self.vm.heap_bytes()])?,
+            words: Words::Identities(Arc::new(types.numbers().clone())),
+        };
+        let host_funcs = self.host_names(&vm.funcs, &mut options)?;
+        let paused = self.paused.as_ref();
         let contents = Contents {
             code: CodeVersion::of(&engine),
-            modules: modules
-                .iter()
-                .map(|m| Arc::from(m.loaded().wasm()))
-                .collect(),
+            modules: modules.into_iter().map(ModuleSource::Module).collect(),
             instances,
             memory_types: self.memory_types.iter().map(|ty| ty.0).collect(),
             table_types,
             global_types,
-            host_funcs: self.host_names(&vm.funcs)?,
+            host_funcs,
             paused: paused.map(|p| (p.func.addr, p.reason)),
-            runs,
-            pages,
+            memories,
+            heap,
+            externs,
+            base,
             types: types.types,
             group_ends: types.group_ends,
             vm,
         };
-        Ok(Snapshot::new(contents, Some((engine, modules))))
+        Ok(Snapshot::taken(contents, engine, options.since))
+    }
+
+    /// The bytes of the host values that can be reached, which are numbered from 0 then.
+    fn save_externs(&mut self, options: &mut SnapshotOptions<'_>) -> Result<Vec<Vec<u8>>> {
+        let mut order = Vec::new();
+        let numbered = self.vm.number_externs(|old| order.push(old));
+        numbered.map_err(Error::from_boxed)?;
+        // Those that died are none of them.
+        let _ = self.vm.take_dead_externs();
+        self.externs.reorder(&order);
+        let mut all = Vec::new();
+        for index in 0..order.len() as u32 {
+            let value = self.externs.get(index);
+            let save = options.save_extern.as_mut().zip(value);
+            let bytes = match save {
+                Some((save, value)) => save(value)?,
+                None => None,
+            };
+            all.push(bytes.ok_or_else(|| {
+                let place = self.vm.where_extern(index);
+                anyhow!("only the host knows what an external reference refers to, and it does not save it; it is reached from {place}")
+            })?);
+        }
+        Ok(all)
     }
 
     /// A name for each host function.
-    fn host_names(&self, funcs: &[FuncState]) -> Result<Vec<HostName>> {
+    fn host_names(
+        &mut self,
+        funcs: &[FuncState],
+        options: &mut SnapshotOptions<'_>,
+    ) -> Result<Vec<HostName>> {
         let mut names: Vec<Option<HostName>> = vec![None; funcs.len()];
         for (inst, module) in (0..).zip(&self.instances) {
             let imports = &module.loaded().info().imports;
@@ -127,9 +243,27 @@ impl StoreOpaque {
             .zip(funcs)
             .filter(|(_, f)| matches!(f, FuncState::Host { .. }));
         host.map(|(addr, _)| {
-            names[addr as usize].take().ok_or_else(|| {
-                let ty = self.func_type(FuncAddr(addr));
-                anyhow!("a host function of type {ty} is imported by no instance, so there is no name to find it by")
+            let func = Func {
+                store: self.id,
+                addr: FuncAddr(addr),
+            };
+            let named = || {
+                let (module, name) = options.name_func.as_mut()?(&func)?;
+                Some(HostName {
+                    addr: func.addr,
+                    module: module.into(),
+                    name: name.into(),
+                })
+            };
+            names[addr as usize].take().or_else(named).ok_or_else(|| {
+                let globals = &self.global_types;
+                let is_func = |g: GlobalAddr| {
+                    let ty = globals.get(g.0 as usize);
+                    ty.is_some_and(|ty| ty.content().as_ref().is_some())
+                };
+                let place = self.vm.where_func(func.addr, is_func);
+                let ty = self.func_type(func.addr);
+                anyhow!("a host function of type {ty} is imported by no instance, so there is no name to find it by; it is reached from {place}")
             })
         })
         .collect()

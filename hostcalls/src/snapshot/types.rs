@@ -67,6 +67,11 @@ impl<'a> Collector<'a> {
             .ok_or_else(|| anyhow!("a type without number"))
     }
 
+    /// The numbers given so far, by identity.
+    pub(super) fn numbers(&self) -> &HashMap<u32, u32> {
+        &self.numbers
+    }
+
     fn def(&self, id: u32) -> Result<std::sync::Arc<sheave_types::TypeDef>> {
         let def = self.registry.get(id);
         def.ok_or_else(|| anyhow!("there is no type {id}"))

@@ -6,7 +6,7 @@ use sheave_hostcalls::{
 };
 
 /// Bytes of the file's header and table of sections.
-const HEAD: usize = 32 + 5 * 32;
+const HEAD: usize = 32 + 9 * 32;
 
 const PROGRAM: &str = r#"(module
     (import "host" "note" (func $note (param i32) (result i64)))

@@ -63,7 +63,7 @@ pub(crate) struct Stack {
 }
 
 /// All stacks of a store. Number 0 is the one that calls of the host begin on.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Stacks {
     all: Vec<Stack>,
     /// The first of those that are free; each leads to the next by its parent.
@@ -116,6 +116,11 @@ impl Stacks {
         stack.is_some_and(|s| {
             s.state == State::Suspended && !core::mem::replace(&mut s.marked, true)
         })
+    }
+
+    /// Whether there is another than the first.
+    pub(crate) fn are_many(&self) -> bool {
+        self.all.iter().skip(1).any(|s| s.state != State::Free)
     }
 
     /// Takes all marks away.

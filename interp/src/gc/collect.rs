@@ -142,6 +142,16 @@ impl Vm {
         }
     }
 
+    /// Whether an object can be reached from roots. The marks are of no use afterwards, until the next collection.
+    pub(crate) fn leads_to(&mut self, roots: &[u32], object: u32) -> bool {
+        self.mark(roots).is_ok() && self.gc.space.is_marked(object)
+    }
+
+    /// The object that stands for the host value at `position` in the list.
+    pub(crate) fn extern_object(&self, position: u32) -> Option<u32> {
+        self.gc.externs.get(position as usize).copied()
+    }
+
     /// Notes the host values whose objects died.
     fn bury_externs(&mut self) {
         let externs = core::mem::take(&mut self.gc.externs);

@@ -58,7 +58,7 @@ pub(crate) enum Block {
 }
 
 /// Which bytes of the heap are free. All of it is rebuilt by each collection.
-#[derive(Default, Debug)]
+#[derive(Debug)]
 pub(crate) struct Space {
     /// A bit a granule: survivors of the last collection.
     pub(crate) marks: Vec<u64>,
@@ -71,13 +71,46 @@ pub(crate) struct Space {
     spare: (u32, u32),
     /// From here on the heap is as the arena gave it: zero.
     fresh: u32,
+    /// A collection has found the holes between survivors; or there never were any.
+    swept: bool,
     /// Bytes that may still be handed out before the next collection.
     budget: u64,
     /// Bytes handed out since the last collection, but for the rest of the current run.
     pub(crate) handed_out: u64,
 }
 
+impl Default for Space {
+    fn default() -> Space {
+        Space {
+            marks: Vec::new(),
+            blocks: Vec::new(),
+            first_free: 0,
+            next_granule: 0,
+            spare: (0, 0),
+            fresh: 0,
+            swept: true,
+            budget: 0,
+            handed_out: 0,
+        }
+    }
+}
+
 impl Space {
+    /// The same of a copy of the heap.
+    pub(crate) fn fork(&self) -> Space {
+        // Before the first collection no bit is set; the system has zeros that nobody need touch.
+        let marks = if self.swept {
+            self.marks.clone()
+        } else {
+            vec![0; self.marks.len()]
+        };
+        Space {
+            marks,
+            blocks: self.blocks.clone(),
+            ..*self
+        }
+    }
+
     /// After a collection that found `live` bytes and set `blocks` anew.
     pub(crate) fn start_over(&mut self, live: u64) {
         self.first_free = 0;
@@ -85,6 +118,7 @@ impl Space {
         self.spare = (0, 0);
         self.handed_out = 0;
         self.budget = live.max(MIN_BUDGET);
+        self.swept = true;
     }
 
     /// Counts bytes outside of the heap that a collection may free.
@@ -95,6 +129,18 @@ impl Space {
     /// What was free may have been written to.
     pub(crate) fn nothing_is_fresh(&mut self) {
         self.fresh = u32::MAX;
+    }
+
+    /// From here on nobody wrote anything.
+    pub(crate) fn fresh(&self) -> u32 {
+        self.fresh
+    }
+
+    /// The heap was made with `live` bytes of objects in it; where free bytes lie between them, nobody has looked yet.
+    pub(crate) fn not_swept(&mut self, live: u64) {
+        self.start_over(live);
+        self.nothing_is_fresh();
+        self.swept = false;
     }
 
     /// The collection that is due cannot be done: the next is when as much as `live` bytes more have been handed out.
@@ -112,6 +158,10 @@ impl Space {
     fn grown(&mut self, len: u64) {
         let blocks = (len / u64::from(BLOCK)) as usize;
         self.blocks.resize(blocks, Block::Free);
+        if self.marks.is_empty() {
+            // The system has zeros that nobody need touch.
+            self.marks = vec![0; blocks * BLOCK_WORDS];
+        }
         self.marks.resize(blocks * BLOCK_WORDS, 0);
     }
 
@@ -234,12 +284,20 @@ impl Vm {
                 return self.gc_alloc(bytes);
             }
         }
-        let due = self.gc.stress || self.gc.space.budget == 0;
+        let mut due = self.gc.stress || self.gc.space.budget == 0;
         if due {
             self.collect_if_possible();
         }
         if let Some(at) = self.take_run(bytes, MIN_HOLE) {
             return Ok(at);
+        }
+        if !due && !self.gc.space.swept {
+            // Rather than that the heap grows beside its holes each time it is restored.
+            due = true;
+            self.collect_if_possible();
+            if let Some(at) = self.take_run(bytes, MIN_HOLE) {
+                return Ok(at);
+            }
         }
         let grown = self.grow_for(bytes);
         if grown == Err(Trap::AllocationTooLarge) {

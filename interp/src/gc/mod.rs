@@ -19,7 +19,7 @@ pub use collect::GcStats;
 pub use host::ObjectKind;
 pub use maps::RefMaps;
 pub use roots::{OwnedRoot, Root, Roots};
-pub use state::HeapState;
+pub use state::{HeapState, HeapTypes, ObjectRun, TypeWords};
 
 use sheave_arena::MemoryId;
 
@@ -51,6 +51,24 @@ impl Gc {
     /// Counts bytes outside of the heap that a collection may free.
     pub(crate) fn charge(&mut self, bytes: u32) {
         self.space.charge(bytes);
+    }
+
+    /// For a machine with a copy of the heap, or none. The host holds nothing there yet.
+    pub(crate) fn fork(&self) -> Gc {
+        Gc {
+            types: self.types.clone(),
+            roots: Roots::default(),
+            traced_globals: self.traced_globals.clone(),
+            pending_exception: self.pending_exception,
+            memory: self.memory,
+            space: self.space.fork(),
+            mark_stack: self.mark_stack,
+            stats: self.stats,
+            failed: None,
+            stress: self.stress,
+            externs: self.externs.clone(),
+            dead_externs: Vec::new(),
+        }
     }
 }
 

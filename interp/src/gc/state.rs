@@ -1,114 +1,208 @@
-//! The heap as plain data, and a heap made anew from it: for snapshots.
+//! The heap as a snapshot has it, and a heap made anew from that.
 //!
-//! Identities of types are an engine's, so type words and the function types of exceptions are written as numbers that the
-//! caller chooses, and turned back when the heap is filled again. What else a heap's bytes say is checked on use, as
-//! always (G1); which of them are free is found by a collection.
-#![allow(
-    unsafe_code,
-    reason = "copies objects out of and into the heap's memory"
-)]
+//! The heap's bytes are pages like those of any memory; here is what is said of them. Where the objects lie is listed
+//! once, for who has to rename their types: identities of types are an engine's. Nothing of it is needed for safety: what
+//! a heap's bytes say is checked on use, as always (G1).
+#![allow(unsafe_code, reason = "zeroes what is dead in the heap's memory")]
+
+use sheave_arena::FilePlace;
+use sheave_types::TypeRegistry;
 
 use crate::gc::heap::{BLOCK, Block};
-use crate::gc::types::{EXN_TYPE, EXTERN_TYPE, GRANULE, Kind, ObjectTypes};
+use crate::gc::types::{CONT_TYPE, EXN_TYPE, EXTERN_TYPE, GRANULE, Kind, ObjectTypes};
 use crate::module::SourceError;
 use crate::snapshot::RestoreError;
+use crate::trap::Trap;
 use crate::vm::Vm;
 
-/// The objects of a store.
+/// What is said of a store's heap; its bytes are [`Vm::heap_bytes`].
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct HeapState {
     /// Bytes of the heap; none if there never was an object.
     pub len: u64,
-    /// Objects that lie one behind the other, with the place of the first.
-    pub runs: Vec<(u32, Vec<u8>)>,
+    /// Bytes of its objects.
+    pub live: u64,
+    /// Which blocks of 32 KiB objects lie in.
+    pub used_blocks: Vec<bool>,
+    /// Objects that stand for host values: the one at position `i` for value `i`.
+    pub externs: Vec<u32>,
 }
 
+/// Objects that lie one behind the other: the place of the first, and their bytes.
+pub type ObjectRun = (u32, u32);
+
 impl Vm {
-    /// Collects, and gives what is left. `number` gives the number of a type.
+    /// Collects, zeroes what is not alive, and says what is left, and where objects lie. Host values must be numbered
+    /// from 0: [`Vm::number_externs`].
     ///
     /// # Errors
     /// If it cannot be collected.
-    pub fn heap_state(
-        &mut self,
-        mut number: impl FnMut(u32) -> Option<u32>,
-    ) -> Result<HeapState, SourceError> {
+    pub(crate) fn heap_state(&mut self) -> Result<(HeapState, Vec<ObjectRun>), SourceError> {
         self.gc()?;
-        let mut state = HeapState {
-            len: self.gc_len,
-            runs: Vec::new(),
-        };
         let granules = (self.gc_len / u64::from(GRANULE)) as u32;
-        let space = &self.gc.space;
+        let mut objects = Vec::new();
+        let mut live = 0;
         // Granule 0 is nobody's, and always marked.
         let mut at = 1;
         while at < granules {
-            let from = space.next_bit(at, granules, true);
-            let to = space.next_bit(from, granules, false);
+            let from = self.gc.space.next_bit(at, granules, true);
+            self.zero(at, from);
+            let to = self.gc.space.next_bit(from, granules, false);
             at = to;
-            let len = (to - from) * GRANULE;
-            let Some(bytes) = self
-                .object_bytes(from * GRANULE, 0, len.into())
-                .filter(|_| len > 0)
-            else {
-                continue;
-            };
-            // SAFETY: G1, just checked.
-            let mut run = unsafe { core::slice::from_raw_parts(bytes, len as usize) }.to_vec();
-            if !rename_types(&mut run, &self.gc.types, &mut number, Word::Identity) {
-                return Err("the heap cannot be walked".into());
+            if to > from {
+                objects.push((from * GRANULE, (to - from) * GRANULE));
+                live += u64::from(to - from) * u64::from(GRANULE);
             }
-            state.runs.push((from * GRANULE, run));
         }
-        Ok(state)
+        let blocks = self.gc.space.blocks.iter();
+        let state = HeapState {
+            len: self.gc_len,
+            live,
+            used_blocks: blocks.map(|b| *b != Block::Free).collect(),
+            externs: self.gc.externs.clone(),
+        };
+        Ok((state, objects))
     }
 
-    /// Whether host values are reachable.
-    pub fn has_externs(&self) -> bool {
-        !self.gc.externs.is_empty()
+    /// Zeroes granules, but writes nothing where zeros are.
+    fn zero(&mut self, from: u32, to: u32) {
+        let (at, end) = (from * GRANULE, (to * GRANULE).min(self.gc.space.fresh()));
+        if at >= end {
+            return;
+        }
+        let len = end - at;
+        if let Some(p) = self.object_bytes(at, 0, len.into()) {
+            // SAFETY: G1, just checked; nobody else has a reference to the heap.
+            let bytes = unsafe { core::slice::from_raw_parts_mut(p, len as usize) };
+            for page in bytes.chunks_mut(4096) {
+                if page.iter().any(|b| *b != 0) {
+                    page.fill(0);
+                }
+            }
+        }
     }
 
-    /// Fills a heap that has no objects yet. `identity` gives the type of a number. A collection must follow before
-    /// anything is allocated: [`Vm::gc`].
+    /// The bytes of the heap.
+    pub fn heap_bytes(&self) -> &[u8] {
+        self.gc.memory.map_or(&[], |id| self.arena.memory_bytes(id))
+    }
+
+    /// As [`HeapTypes::rename`], of this machine's heap and with its types.
+    #[must_use]
+    pub fn rename_heap(
+        &mut self,
+        runs: &[ObjectRun],
+        before: TypeWords,
+        rename: impl FnMut(u32) -> Option<u32>,
+    ) -> bool {
+        let Some(id) = self.gc.memory else {
+            return runs.is_empty();
+        };
+        let types = HeapTypes(core::mem::take(&mut self.gc.types));
+        let done = types.rename(self.arena.memory_bytes_mut(id), runs, before, rename);
+        self.gc.types = types.0;
+        done
+    }
+
+    /// Gives the host values that objects stand for the numbers 0, 1, …, after a collection: tells `old` number by
+    /// number, in order, which they had.
     ///
     /// # Errors
-    /// If the objects do not lie one behind the other inside the heap, or there is no room.
-    pub(crate) fn restore_heap(
-        &mut self,
-        state: &HeapState,
-        mut identity: impl FnMut(u32) -> Option<u32>,
-    ) -> Result<(), RestoreError> {
-        if state.len == 0 && state.runs.is_empty() {
+    /// If it cannot be collected.
+    pub fn number_externs(&mut self, mut old: impl FnMut(u32)) -> Result<(), SourceError> {
+        self.gc()?;
+        self.gc.externs.sort_unstable();
+        for (index, object) in (0..).zip(self.gc.externs.clone()) {
+            old(self.extern_index(object).unwrap_or(u32::MAX));
+            self.object_write(object, sheave_types::HEADER_BYTES.into(), index);
+        }
+        Ok(())
+    }
+
+    /// Makes a heap of zeros for a machine that has none: its objects are to be put there, by [`Vm::heap_map`].
+    pub(crate) fn restore_heap(&mut self, state: &HeapState) -> Result<(), RestoreError> {
+        if state.len == 0 {
             return Ok(());
         }
-        if !state.len.is_multiple_of(BLOCK.into()) || state.len == 0 {
+        let blocks = state.len / u64::from(BLOCK);
+        if !state.len.is_multiple_of(BLOCK.into()) || state.used_blocks.len() as u64 != blocks {
             return Err(RestoreError::Inconsistent("length of the heap"));
         }
         self.grow_heap_to(state.len).map_err(|_| {
             RestoreError::Inconsistent("the heap is larger than a heap may be here")
         })?;
-        for (at, run) in &state.runs {
-            let mut run = run.clone();
-            let place = self.object_bytes(*at, 0, run.len() as u64);
-            let Some(to) = place.filter(|_| at.is_multiple_of(GRANULE)) else {
-                return Err(RestoreError::Inconsistent("objects outside of the heap"));
-            };
-            if !rename_types(&mut run, &self.gc.types, &mut identity, Word::Number) {
-                return Err(RestoreError::Inconsistent("an object of no type"));
-            }
-            // SAFETY: G1, just checked.
-            unsafe { to.copy_from_nonoverlapping(run.as_ptr(), run.len()) };
+        let space = &mut self.gc.space;
+        for (block, used) in space.blocks.iter_mut().zip(&state.used_blocks) {
+            *block = if *used { Block::Taken } else { Block::Free };
         }
-        self.gc.space.blocks.fill(Block::Taken);
-        self.gc.space.nothing_is_fresh();
+        // Null is nobody's place.
+        if let Some(first) = space.blocks.first_mut() {
+            *first = Block::Taken;
+        }
+        space.not_swept(state.live.min(state.len));
+        self.gc.externs.clone_from(&state.externs);
         Ok(())
+    }
+
+    /// Puts bytes into the heap from `at` on; if `file` holds them too, they are mapped where that can be done.
+    ///
+    /// # Errors
+    /// If they do not lie in the heap.
+    ///
+    /// # Safety
+    /// - As [`Vm::memory_map`].
+    pub unsafe fn heap_map(
+        &mut self,
+        at: u64,
+        bytes: &[u8],
+        file: Option<FilePlace>,
+    ) -> Result<(), Trap> {
+        let Some(id) = self.gc.memory else {
+            return Err(Trap::MemoryOutOfBounds);
+        };
+        // SAFETY: the caller's promise.
+        unsafe { self.fill(id, at, bytes, file) }
     }
 }
 
+/// What an engine knows of the types of objects, to rename them in a heap's bytes.
+pub struct HeapTypes(ObjectTypes);
+
 /// What type words are before they are renamed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Word {
-    Identity,
-    Number,
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TypeWords {
+    /// Identities of the engine; they become the numbers.
+    Identities,
+    /// Numbers; they become identities.
+    Numbers,
+}
+
+impl HeapTypes {
+    /// The types that the engine has now.
+    #[must_use]
+    pub fn new(registry: &TypeRegistry) -> HeapTypes {
+        let (mut defs, mut types) = (Vec::new(), ObjectTypes::default());
+        registry.update(&mut defs);
+        types.update(&defs);
+        HeapTypes(types)
+    }
+
+    /// Renames the types of all objects; false if they do not lie in the heap one behind the other as the runs say.
+    /// Types are in the type words, and beside those of exceptions and continuations.
+    #[must_use]
+    pub fn rename(
+        &self,
+        heap: &mut [u8],
+        runs: &[ObjectRun],
+        before: TypeWords,
+        mut rename: impl FnMut(u32) -> Option<u32>,
+    ) -> bool {
+        runs.iter().all(|(at, len)| {
+            let at = *at as usize;
+            let run = heap.get_mut(at..).and_then(|h| h.get_mut(..*len as usize));
+            run.is_some_and(|run| rename_types(run, &self.0, &mut rename, before))
+        })
+    }
 }
 
 /// Renames the types of objects that lie one behind the other; false if they do not.
@@ -116,7 +210,7 @@ fn rename_types(
     run: &mut [u8],
     types: &ObjectTypes,
     rename: &mut impl FnMut(u32) -> Option<u32>,
-    before: Word,
+    before: TypeWords,
 ) -> bool {
     let mut at = 0;
     while at < run.len() {
@@ -132,6 +226,7 @@ fn rename_types(
                 at += GRANULE as usize;
                 continue;
             }
+            CONT_TYPE => (4, length, 16),
             EXN_TYPE => match word(run, 12) {
                 Some(ty) => (12, ty, 16 + u64::from(length) * 8),
                 None => return false,
@@ -141,16 +236,23 @@ fn rename_types(
         let Some(new) = rename(old) else {
             return false;
         };
-        let identity = if before == Word::Identity { old } else { new };
+        let identity = match before {
+            TypeWords::Identities => old,
+            TypeWords::Numbers => new,
+        };
         let bytes = match types.get(identity).map(|ty| (ty.kind, ty)) {
             Some((Kind::Struct, ty)) if offset == 0 => ty.bytes.into(),
             Some((Kind::Array, ty)) if offset == 0 => {
                 8 + u64::from(length) * u64::from(ty.width.bytes())
             }
-            Some((Kind::Func, _)) if offset != 0 => bytes,
+            Some((Kind::Func, _)) if offset == 12 => bytes,
+            Some((Kind::Cont, _)) if offset == 4 => bytes,
             _ => return false,
         };
-        run[at + offset..][..4].copy_from_slice(&new.to_le_bytes());
+        if new != old {
+            // What is not written stays shared with the file that it is mapped from.
+            run[at + offset..][..4].copy_from_slice(&new.to_le_bytes());
+        }
         match usize::try_from(bytes.next_multiple_of(GRANULE.into())) {
             Ok(bytes) => at += bytes,
             Err(_) => return false,

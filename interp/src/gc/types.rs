@@ -84,7 +84,7 @@ pub(crate) struct ObjectType {
 }
 
 /// All types that a store can meet, by identity.
-#[derive(Default, Debug)]
+#[derive(Clone, Default, Debug)]
 pub(crate) struct ObjectTypes {
     pub(crate) types: Vec<ObjectType>,
     pub(crate) supers: Vec<u32>,

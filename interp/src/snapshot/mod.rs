@@ -7,11 +7,15 @@
 //! Addresses (of functions, tables, …) stay, as the guest's references are made of them. A return record is named by
 //! the call that left it; where that call's function lies in the code space, and how far its frame moves, is found anew.
 
+mod fork;
 mod frames;
+mod reach;
 mod restore;
 mod save;
 
 use core::fmt;
+
+pub use reach::Place;
 
 use crate::gc::HeapState;
 use crate::memories::MemorySpec;

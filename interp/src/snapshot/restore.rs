@@ -12,8 +12,8 @@ use crate::store::{FuncAddr, GlobalAddr, InstAddr, StoreError};
 use crate::vm::Vm;
 
 impl Vm {
-    /// Fills a new machine with what another held. `modules` are those of the instances; `identity` gives
-    /// the types of objects by number, `host` host functions by address. Memories have their lengths; their bytes are zero.
+    /// Fills a new machine with what another held. `modules` are those of the instances; `host` gives host functions by
+    /// address. Memories and the heap have their lengths; their bytes are zero.
     ///
     /// # Errors
     /// If the state is not one that a machine with these modules could have, or there is no room. The machine must not
@@ -29,7 +29,6 @@ impl Vm {
         &mut self,
         state: &VmState,
         modules: &[Arc<CodeModule>],
-        identity: impl FnMut(u32) -> Option<u32>,
         mut host: impl FnMut(FuncAddr) -> Option<HostFunc>,
     ) -> Result<Option<Paused>, RestoreError> {
         let is_new = self.funcs.is_empty() && self.instances.is_empty() && self.depth == 0;
@@ -65,13 +64,12 @@ impl Vm {
             unsafe { self.restore_func(addr, *func, &mut host)? };
         }
         self.check_imported_funcs()?;
-        self.restore_heap(&state.heap, identity)?;
+        self.restore_heap(&state.heap)?;
         self.refresh();
         let paused = match &state.paused {
             Some(paused) => Some(self.restore_paused(paused)?),
             None => None,
         };
-        self.gc().map_err(RestoreError::Load)?;
         Ok(paused)
     }
 

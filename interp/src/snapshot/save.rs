@@ -4,6 +4,7 @@
 use super::{
     FuncState, GlobalState, InstanceState, PausedState, TableState, VmState, has_two_cells, owners,
 };
+use crate::gc::ObjectRun;
 use crate::memories::MemorySpec;
 use crate::module::SourceError;
 use crate::pause::Paused;
@@ -11,17 +12,19 @@ use crate::store::{ElemSegment, FuncAddr, GlobalAddr};
 use crate::vm::Vm;
 
 impl Vm {
-    /// What it holds. `paused` is the activation that waits, if there is one; no other may be under way. `number` gives
-    /// numbers to the types of objects.
+    /// What it holds, and where objects lie in the heap, of which nothing but them is left. `paused` is the activation
+    /// that waits, if there is one; no other may be under way. Host values are numbered as [`Vm::number_externs`] does.
     ///
     /// # Errors
-    /// If it cannot be collected.
+    /// If it cannot be collected, or a continuation is suspended.
     pub fn state(
         &mut self,
         paused: Option<&Paused>,
-        number: impl FnMut(u32) -> Option<u32>,
-    ) -> Result<VmState, SourceError> {
-        let heap = self.heap_state(number)?;
+    ) -> Result<(VmState, Vec<ObjectRun>), SourceError> {
+        let (heap, objects) = self.heap_state()?;
+        if self.stacks.are_many() {
+            return Err("a continuation is suspended, and its stack cannot be saved yet".into());
+        }
         let memories = self.memories.iter().map(|m| MemorySpec {
             bytes: self.arena.memory_len(m.id),
             max_bytes: m.max_bytes,
@@ -44,7 +47,7 @@ impl Vm {
         let instances = (0..self.instances.len()).map(|i| self.instance_state(i));
         let instances: Vec<InstanceState> = instances.collect();
         let funcs = (0..self.funcs.len() as u32).map(|addr| self.func_state(FuncAddr(addr)));
-        Ok(VmState {
+        let state = VmState {
             heap,
             fuel: self.fuel,
             memories,
@@ -54,7 +57,8 @@ impl Vm {
             funcs: funcs.collect(),
             instances,
             paused: paused.map(|p| self.paused_state(p)),
-        })
+        };
+        Ok((state, objects))
     }
 
     fn entries(&mut self, off: u32, len: u32) -> Vec<u32> {

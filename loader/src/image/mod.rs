@@ -15,7 +15,7 @@ pub use read::InitialMemory;
 pub(crate) use read::{Image, Shared, Storage};
 pub(crate) use sections::Class;
 pub(crate) use write::encode;
-pub use write::write_file;
+pub use write::{replace_file, write_file};
 
 /// Whether these bytes begin as an image does.
 pub(crate) fn is_image(bytes: &[u8]) -> bool {

@@ -90,15 +90,24 @@ pub(crate) fn encode(functions: &Functions<'_>, code: &AllCode) -> Result<Vec<u8
 /// # Errors
 /// If it cannot be written.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
-    let (temporary, mut file) = create_beside(path).map_err(|e| LoadError::io(&e))?;
-    let written = file
-        .write_all(bytes)
+    replace_file(path, |file| file.write_all(bytes)).map_err(|e| LoadError::io(&e))
+}
+
+/// As [`write_file`], with what `write` writes to a new file.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn replace_file(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    let (temporary, mut file) = create_beside(path)?;
+    let written = write(&mut file)
         .and_then(|()| file.sync_all())
         .and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|error| {
+    written.inspect_err(|_| {
         // What failed is what matters, not that its remains could not be removed.
         let _ = fs::remove_file(&temporary);
-        LoadError::io(&error)
     })
 }
 
