@@ -1,0 +1,27 @@
+;; `n` continuations suspended at once, then each resumed to its end.
+(module
+  (type $body (func (param i64) (result i64)))
+  (type $cbody (cont $body))
+  (type $rest (func (result i64)))
+  (type $crest (cont $rest))
+  (type $all (array (mut (ref null $crest))))
+  (tag $wait)
+  (elem declare func $task)
+  (func $task (param $i i64) (result i64)
+    (suspend $wait)
+    (i64.add (local.get $i) (i64.const 1)))
+  (func (export "run") (param $n i64) (result i64)
+    (local $i i64) (local $sum i64) (local $all (ref null $all))
+    (local.set $all (array.new_default $all (i32.wrap_i64 (local.get $n))))
+    (loop $make
+      (array.set $all (local.get $all) (i32.wrap_i64 (local.get $i))
+        (block $on (result (ref $crest))
+          (drop (resume $cbody (on $wait $on) (local.get $i) (cont.new $cbody (ref.func $task))))
+          (unreachable)))
+      (br_if $make (i64.lt_u (local.tee $i (i64.add (local.get $i) (i64.const 1))) (local.get $n))))
+    (local.set $i (i64.const 0))
+    (loop $end
+      (local.set $sum (i64.add (local.get $sum)
+        (resume $crest (array.get $all (local.get $all) (i32.wrap_i64 (local.get $i))))))
+      (br_if $end (i64.lt_u (local.tee $i (i64.add (local.get $i) (i64.const 1))) (local.get $n))))
+    (local.get $sum)))

@@ -1,0 +1,32 @@
+;; `n` suspensions that search through 1,000 resumptions with a clause for another tag each.
+(module
+  (type $body (func (param i64 i32)))
+  (type $cbody (cont $body))
+  (type $next (func))
+  (type $cnext (cont $next))
+  (tag $yield)
+  (tag $other)
+  (elem declare func $nest)
+  (func $nest (param $n i64) (param $depth i32)
+    (block $on (result (ref $cnext))
+      (if (local.get $depth)
+        (then
+          (resume $cbody (on $other $on) (local.get $n) (i32.sub (local.get $depth) (i32.const 1))
+            (cont.new $cbody (ref.func $nest)))
+          (return)))
+      (loop $more
+        (suspend $yield)
+        (br_if $more (i64.ne (local.tee $n (i64.sub (local.get $n) (i64.const 1))) (i64.const 0))))
+      (return))
+    (drop))
+  (func (export "run") (param $n i64) (result i64)
+    (local $c (ref null $cnext)) (local $seen i64)
+    (local.set $c (cont.bind $cbody $cnext (local.get $n) (i32.const 1000) (cont.new $cbody (ref.func $nest))))
+    (loop $more
+      (block $on (result (ref $cnext))
+        (resume $cnext (on $yield $on) (local.get $c))
+        (return (local.get $seen)))
+      (local.set $c)
+      (local.set $seen (i64.add (local.get $seen) (i64.const 1)))
+      (br $more))
+    (unreachable)))

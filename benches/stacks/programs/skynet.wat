@@ -1,0 +1,25 @@
+;; A tree of continuations, ten below each, with `n` leaves whose numbers are summed up. Each suspends once before it goes on.
+(module
+  (type $body (func (param i64 i64) (result i64)))
+  (type $cbody (cont $body))
+  (type $rest (func (result i64)))
+  (type $crest (cont $rest))
+  (tag $ready)
+  (elem declare func $node)
+  (func $node (param $first i64) (param $leaves i64) (result i64)
+    (local $i i64) (local $sum i64) (local $each i64)
+    (suspend $ready)
+    (if (i64.eq (local.get $leaves) (i64.const 1)) (then (return (local.get $first))))
+    (local.set $each (i64.div_u (local.get $leaves) (i64.const 10)))
+    (loop $more
+      (local.set $sum (i64.add (local.get $sum)
+        (call $run (i64.add (local.get $first) (i64.mul (local.get $i) (local.get $each))) (local.get $each))))
+      (br_if $more (i64.lt_u (local.tee $i (i64.add (local.get $i) (i64.const 1))) (i64.const 10))))
+    (local.get $sum))
+  (func $run (param $first i64) (param $leaves i64) (result i64)
+    (resume $crest
+      (block $on (result (ref $crest))
+        (return (resume $cbody (on $ready $on) (local.get $first) (local.get $leaves)
+          (cont.new $cbody (ref.func $node)))))))
+  (func (export "run") (param $n i64) (result i64)
+    (call $run (i64.const 0) (local.get $n))))
