@@ -79,10 +79,34 @@ impl StoreOpaque {
 pub(crate) unsafe fn stopped<T: 'static>(
     store: *mut StoreInner<T>,
     vm: *mut Vm,
-    mut activation: Activation,
+    activation: Activation,
     func: FuncAddr,
-    mut exit: Exit,
+    exit: Exit,
 ) -> Result<Activation, Failure> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (activation, result) = go_on(store, vm, activation, exit);
+        let Err(exit) = result else {
+            return Ok(activation);
+        };
+        let failure = failure_of(&mut (*store).opaque, &activation, Some(func), exit);
+        (*vm).finish(activation);
+        Err(failure)
+    }
+}
+
+/// As [`stopped`], but leaves the activation for the caller to finish, and what to make of how it ended.
+///
+/// # Safety
+/// - As there.
+#[cold]
+#[inline(never)]
+pub(crate) unsafe fn go_on<T: 'static>(
+    store: *mut StoreInner<T>,
+    vm: *mut Vm,
+    mut activation: Activation,
+    mut exit: Exit,
+) -> (Activation, Result<(), Exit>) {
     // SAFETY: the caller's promise; no reference into the store is alive while the machine runs or the callback does.
     unsafe {
         while matches!(exit, Exit::Paused(PauseReason::Interrupted))
@@ -100,13 +124,11 @@ pub(crate) unsafe fn stopped<T: 'static>(
             let result;
             (activation, result) = Vm::go_on(vm, paused);
             match result {
-                Ok(()) => return Ok(activation),
+                Ok(()) => return (activation, Ok(())),
                 Err(other) => exit = other,
             }
         }
-        let failure = failure_of(&mut (*store).opaque, &activation, func, exit);
-        (*vm).finish(activation);
-        Err(failure)
+        (activation, Err(exit))
     }
 }
 

@@ -18,6 +18,7 @@ use sheave_interp::{
 };
 
 use crate::backtrace::WasmBacktrace;
+use crate::continuations::SuspendCall;
 use crate::epochs;
 use crate::resume::PauseCall;
 use crate::store::{Caller, Failure, StoreContextMut, StoreInner, StoreOpaque};
@@ -106,6 +107,8 @@ unsafe fn returned_error(opaque: *mut StoreOpaque, error: Error) -> HostStatus {
             failed(opaque, Failure::Error(error));
             HostStatus::Pause
         },
+        // SAFETY: as above.
+        Err(error) if error.is::<SuspendCall>() => HostStatus::Suspend,
         // SAFETY: as above.
         Err(error) => unsafe { failed(opaque, Failure::Error(error)) },
     }
@@ -328,7 +331,7 @@ pub(crate) fn call<T: 'static, R>(
 pub(crate) fn failure_of(
     opaque: &mut StoreOpaque,
     activation: &Activation,
-    func: FuncAddr,
+    func: Option<FuncAddr>,
     exit: Exit,
 ) -> Failure {
     let mut error = match (opaque.take_failure(), exit) {
@@ -338,6 +341,7 @@ pub(crate) fn failure_of(
         }
         (Some(Failure::Error(error)), _) => error,
         (Some(panic), _) => return panic,
+        (None, Exit::Trap(Trap::UnhandledTag)) => opaque.unhandled(activation),
         (None, Exit::Trap(trap)) => trap.into(),
         (None, Exit::Thrown) => opaque.thrown_error(),
         (None, Exit::Paused(PauseReason::OutOfFuel)) => Trap::OutOfFuel.into(),
@@ -350,7 +354,8 @@ pub(crate) fn failure_of(
         (None, _) => Error::msg("a host function failed"),
     };
     // A host function that the host calls has no wasm frames of its own.
-    if !opaque.engine.config().backtraces || opaque.vm.func_origin(func).is_none() {
+    let native = func.is_some_and(|f| opaque.vm.func_origin(f).is_none());
+    if !opaque.engine.config().backtraces || native {
         return Failure::Error(error);
     }
     // What an inner activation failed with goes on through this one: its frames are the outer ones.

@@ -242,7 +242,7 @@ impl<T: 'static> StoreInner<T> {
                 });
                 return Ok(CallOutcome::Paused(reason));
             }
-            Err(exit) => failure_of(opaque, &activation, func.addr, exit),
+            Err(exit) => failure_of(opaque, &activation, Some(func.addr), exit),
         };
         opaque.vm.finish(activation);
         Err(failure.raise())

@@ -20,6 +20,7 @@ mod api {
     mod resuming;
     mod rooting;
     mod snapshots;
+    mod suspensions;
     mod tails;
     mod vectors;
 

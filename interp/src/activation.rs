@@ -207,7 +207,10 @@ impl Vm {
                 HostStatus::Trap(t) => Err(Exit::Trap(t)),
                 HostStatus::Thrown => Err(Exit::Thrown),
                 // The host called it, and the host is in the way.
-                HostStatus::Suspend(_) => Err(Exit::Trap(Trap::UnhandledTag)),
+                HostStatus::Suspend => {
+                    (*vm).suspending = None;
+                    Err(Exit::Trap(Trap::UnhandledTag))
+                }
             }
         }
     }
@@ -323,6 +326,11 @@ impl Activation {
     /// The first byte above all frames that were in use when it began.
     pub(crate) fn place(&self) -> u32 {
         self.top
+    }
+
+    /// Where the activation around it stands: instance and position in the code space.
+    pub(crate) fn outer(&self) -> (u32, u32) {
+        (self.inst, self.ip)
     }
 
     /// Where its arguments go and its results come: [`Vm::frame_ptr`] of this.

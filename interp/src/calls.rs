@@ -255,7 +255,7 @@ unsafe fn call_addr(vm: *mut Vm, f: u32, how: How) -> u32 {
                         EXIT_THROWN => throw_pending(vm, false),
                         EXIT_SUSPENDED => {
                             let next = next.addr() - (*vm).code_base.addr();
-                            suspend_host(vm, base, next as u32)
+                            suspend_host(vm, FuncAddr(f), base, next as u32)
                         }
                         status => status,
                     }
@@ -265,7 +265,7 @@ unsafe fn call_addr(vm: *mut Vm, f: u32, how: How) -> u32 {
                     match call_host(vm, FuncAddr(f), 0, core::ptr::null(), false) {
                         0 => {}
                         EXIT_THROWN => return throw_pending(vm, true),
-                        EXIT_SUSPENDED => return suspend_host(vm, 0, RET_AT),
+                        EXIT_SUSPENDED => return suspend_host(vm, FuncAddr(f), 0, RET_AT),
                         status => return status,
                     }
                     let (code, delta) = (*vm).pop_record();
@@ -443,11 +443,7 @@ pub(crate) unsafe fn host_exit(vm: *mut Vm, status: HostStatus) -> u32 {
         // SAFETY: I1.
         HostStatus::Trap(t) => unsafe { raise(vm, t) },
         HostStatus::Thrown => EXIT_THROWN,
-        HostStatus::Suspend(tag) => {
-            // SAFETY: I1.
-            unsafe { (*vm).suspending = tag };
-            EXIT_SUSPENDED
-        }
+        HostStatus::Suspend => EXIT_SUSPENDED,
         HostStatus::Done | HostStatus::Failed | HostStatus::Pause => EXIT_HOST,
     }
 }

@@ -34,9 +34,9 @@ pub enum HostStatus {
     /// It has done nothing yet, and is to be called again, with the same arguments, when the activation goes on. Where
     /// that cannot be, it failed.
     Pause,
-    /// It suspends with that tag. The payload is in its frame, where its results are to come; they are what the tag's
-    /// type says it is resumed with.
-    Suspend(TagAddr),
+    /// It suspends as [`Vm::set_suspension`] says. What it is resumed with are its results, so the tag's type must have
+    /// the same.
+    Suspend,
 }
 
 /// A host function: `cx` is [`Vm::set_host_context`]'s, `data` is what it was registered with, `frame` is where its
@@ -129,8 +129,8 @@ pub struct Vm {
     pub(crate) host_clauses: Vec<HostClauses>,
     /// What suspended to the host.
     pub(crate) suspended: Option<Suspended>,
-    /// The tag that a host function suspends with.
-    pub(crate) suspending: TagAddr,
+    /// The tag that a host function suspends with, and the payload.
+    pub(crate) suspending: Option<(TagAddr, Vec<u64>)>,
 
     pub(crate) host_cx: *mut (),
     pub(crate) limit_hook: Option<LimitHook>,
@@ -223,7 +223,7 @@ impl Vm {
             chain_bytes: stack_len,
             host_clauses: Vec::new(),
             suspended: None,
-            suspending: TagAddr(0),
+            suspending: None,
             host_cx: core::ptr::null_mut(),
             limit_hook: None,
             limit_failed: false,

@@ -23,5 +23,6 @@ pub use i31::I31;
 pub use rooting::{GcRef, OwnedRooted, RootScope, Rooted, RootedGcRef};
 pub use structref::{StructRef, StructRefPre};
 
+pub(crate) use error::refused;
 pub(crate) use externref::Externs;
 pub(crate) use rooting::{GcRefImpl, GcRoot};

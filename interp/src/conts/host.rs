@@ -3,11 +3,12 @@
 use crate::activation::{Activation, Exit};
 use crate::calls::raise;
 use crate::code_space::EXIT_AT;
-use crate::conts::ops::Arguments;
-use crate::regs::{EXIT_SUSPENDED, get_u64, put_u64};
-use crate::store::{FuncAddr, TagAddr};
+use crate::conts::ops::{Arguments, Payload, Resumption};
+use crate::regs::EXIT_SUSPENDED;
+use crate::store::{FuncAddr, InstAddr, TagAddr};
 use crate::trap::Trap;
 use crate::vm::Vm;
+use sheave_isa::{Instrs, Op};
 
 /// What an activation that the host resumed a continuation in suspends to.
 #[derive(Debug)]
@@ -61,16 +62,7 @@ impl Vm {
                 Err(code) => return Vm::ended(vm, code),
             };
             let m = &mut *vm;
-            m.update_types();
-            // The activation's frame waits as a parent does; when it has the results, it goes on at `exit`.
-            m.fp = m.stack_base.add(activation.frame() as usize);
-            m.push_exit(activation);
-            m.ip = m.code_base.add(EXIT_AT as usize);
-            m.save_stack(EXIT_AT, 0, results, 0);
-            m.host_clauses.push(HostClauses {
-                depth: m.depth,
-                clauses: clauses.into(),
-            });
+            m.wait_for_cont(activation, results, clauses);
             let parent = m.current;
             let args = Arguments {
                 base: 0,
@@ -84,13 +76,89 @@ impl Vm {
         }
     }
 
+    /// As [`Vm::resume_cont`], but throws an exception where the continuation waits.
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Safety
+    /// - As there.
+    pub unsafe fn resume_cont_throw(
+        vm: *mut Vm,
+        activation: &Activation,
+        cont: u32,
+        exn: u32,
+        results: u16,
+        clauses: &[(TagAddr, u32)],
+    ) -> Result<(), Exit> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let cont = (*vm).usable_cont(cont).map_err(Exit::Trap)?;
+            (*vm).wait_for_cont(activation, results, clauses);
+            let op = Resumption {
+                base: 0,
+                n: 0,
+                clauses: 0,
+                next: EXIT_AT,
+            };
+            match Vm::throw_into(vm, &cont, exn, results, op) {
+                0 => Vm::run(vm),
+                code => Vm::ended(vm, code),
+            }
+        }
+    }
+
+    /// The activation's frame waits as a parent does; when it has the results, it goes on at `exit`.
+    unsafe fn wait_for_cont(
+        &mut self,
+        activation: &Activation,
+        results: u16,
+        clauses: &[(TagAddr, u32)],
+    ) {
+        self.update_types();
+        // SAFETY: I3: `begin` made room for the records; I6 for `exit`.
+        unsafe {
+            self.fp = self.stack_base.add(activation.frame() as usize);
+            self.push_exit(activation);
+            self.ip = self.code_base.add(EXIT_AT as usize);
+        }
+        self.save_stack(EXIT_AT, 0, results, 0);
+        self.host_clauses.push(HostClauses {
+            depth: self.depth,
+            clauses: clauses.into(),
+        });
+    }
+
+    /// How the host function that returns [`HostStatus::Suspend`](crate::HostStatus::Suspend) suspends: with that tag, and
+    /// the slots of its payload.
+    pub fn set_suspension(&mut self, tag: TagAddr, payload: Vec<u64>) {
+        self.suspending = Some((tag, payload));
+    }
+
+    /// Where the frame that an activation was begun by waits, if it called an imported host function: the instance, and
+    /// the index of the import.
+    pub fn import_called_around(&self, activation: &Activation) -> Option<(InstAddr, u32)> {
+        let (inst, at) = activation.outer();
+        let module = &self.instances.get(inst as usize)?.module;
+        let (func, pos) = module.find(at)?;
+        let code = module.source().code(func).ok()?;
+        let mut ops = Instrs::at(&code.code, pos);
+        let op = ops.next()?.ok()?;
+        match op.op {
+            Op::CallImport | Op::ReturnCallImport => {
+                Some((InstAddr(inst), op.get("import")? as u32))
+            }
+            _ => None,
+        }
+    }
+
     /// As [`Vm::suspend_to`], where no clause in code is for the tag.
     #[cold]
     pub(crate) unsafe fn suspend_to_host(
         vm: *mut Vm,
         tag: TagAddr,
-        base: u16,
-        n: u16,
+        payload: Payload<'_>,
+        dst: u16,
         next: u32,
     ) -> u32 {
         // SAFETY: I1; the activation's frame has room for the payload (`resume_cont`).
@@ -118,13 +186,10 @@ impl Vm {
                 Ok(cont) => cont,
                 Err(trap) => return raise(vm, trap),
             };
-            m.suspend_stacks(outer, bytes, next, base, want);
+            m.suspend_stacks(outer, bytes, next, dst, want);
             let old = m.fp;
             m.install_stack(m.entry_stack);
-            for k in 0..n {
-                put_u64(m.fp, k, get_u64(old, base + k));
-                put_u64(old, base + k, 0);
-            }
+            payload.move_to(m.fp, old);
             m.suspended = Some(Suspended { clause, cont });
             EXIT_SUSPENDED
         }

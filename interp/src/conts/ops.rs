@@ -7,10 +7,12 @@ use crate::calls::{Operands, linked_in, raise};
 use crate::code_space::{CONT_END_AT, RET_AT};
 use crate::conts::object::{Leads, Usable};
 use crate::conts::stacks::{NONE, State, copy_slots};
-use crate::regs::{EXIT_SUSPENDED, EXIT_THROWN, get_u64, put_u64, rd16, rd32, zero_slots};
+use crate::regs::{
+    EXIT_HOST, EXIT_SUSPENDED, EXIT_THROWN, get_u64, put_u64, rd16, rd32, zero_slots,
+};
 use crate::store::{FuncAddr, TagAddr};
 use crate::trap::Trap;
-use crate::vm::{HostEntry, HostStatus, Vm};
+use crate::vm::{HostStatus, Vm};
 
 /// A clause that was found, and what is suspended to it.
 struct Found {
@@ -38,7 +40,7 @@ pub(crate) struct Ready {
     outer: u32,
     bytes: u32,
     /// The function to call, if it is the host's.
-    host: Option<(HostEntry, *const (), u16)>,
+    host: Option<FuncAddr>,
 }
 
 /// What goes over to a continuation: slots of the current frame, and a reference behind them.
@@ -47,6 +49,40 @@ pub(crate) struct Arguments {
     pub(crate) base: u16,
     pub(crate) n: u16,
     pub(crate) last: Option<u32>,
+}
+
+/// What goes over to who handles a suspension.
+#[derive(Clone, Copy)]
+pub(crate) enum Payload<'a> {
+    /// `n` slots of the frame that suspends, from `base` up.
+    InFrame { base: u16, n: u16 },
+    /// A host function's.
+    Given(&'a [u64]),
+}
+
+impl Payload<'_> {
+    /// Moves it from the frame at `frame`, where it is zeroed; gives how many slots it takes.
+    ///
+    /// # Safety
+    /// - The frame has the slots, and there is room for them at `to`, in another chunk.
+    pub(crate) unsafe fn move_to(self, to: *mut u8, frame: *mut u8) -> u16 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self {
+                Payload::InFrame { base, n } => {
+                    copy_slots(to, frame.add(usize::from(base) * 8), n.into());
+                    zero_slots(frame, base, n);
+                    n
+                }
+                Payload::Given(slots) => {
+                    for (k, bits) in (0..).zip(slots) {
+                        put_u64(to, k, *bits);
+                    }
+                    slots.len() as u16
+                }
+            }
+        }
+    }
 }
 
 /// The code for a trap, or what else stopped the machine.
@@ -170,17 +206,12 @@ impl Vm {
             if !fits(params, results) {
                 return Err(raise(vm, Trap::BadSignature));
             }
-            let (inst, cell, host) = (
-                rec.inst,
-                rec.cell,
-                rec.entry.map(|e| (e, rec.data, rec.slots)),
-            );
-            let (frame_bytes, start) = match host {
-                Some((_, _, slots)) => (u64::from(slots) * 8, CONT_END_AT),
-                None => {
-                    let value = linked_in(vm, inst, cell)?;
-                    (value >> 32, value as u32)
-                }
+            let (inst, host) = (rec.inst, rec.entry.map(|_| func));
+            let (frame_bytes, start) = if host.is_some() {
+                (u64::from(rec.slots) * 8, CONT_END_AT)
+            } else {
+                let value = linked_in(vm, inst, rec.cell)?;
+                (value >> 32, value as u32)
             };
             let m = &mut *vm;
             m.chain_bytes -= leaving;
@@ -240,25 +271,25 @@ impl Vm {
             m.go_on_behind(false);
             match ready.host {
                 None => 0,
-                Some((entry, data, slots)) => call_body(vm, entry, data, slots),
+                Some(func) => call_body(vm, func),
             }
         }
     }
 
-    /// Suspends the current stack to the clause for a tag, with a payload of `n` slots from `base` up; what it is
-    /// resumed with comes there, and it goes on at `next`.
+    /// Suspends the current stack to the clause for a tag; what it is resumed with comes at slot `dst` of its frame, and
+    /// it goes on at `next`.
     pub(crate) unsafe fn suspend_to(
         vm: *mut Vm,
         tag: TagAddr,
-        base: u16,
-        n: u16,
+        payload: Payload<'_>,
+        dst: u16,
         next: u32,
     ) -> u32 {
         // SAFETY: I1; I2 for what the op and the clause say of their frames.
         unsafe {
             let m = &mut *vm;
             let Some(found) = m.find_clause(tag, false) else {
-                return Vm::suspend_to_host(vm, tag, base, n, next);
+                return Vm::suspend_to_host(vm, tag, payload, dst, next);
             };
             let module = &m.instances[m.stacks[found.parent].inst as usize].module;
             let ty = *module.type_ids().add(found.clause.ty as usize);
@@ -267,17 +298,12 @@ impl Vm {
                 Ok(cont) => cont,
                 Err(trap) => return raise(vm, trap),
             };
-            m.suspend_stacks(found.outer, found.bytes, next, base, want);
+            m.suspend_stacks(found.outer, found.bytes, next, dst, want);
             let old = m.fp;
             m.install_stack(found.parent);
-            let to = found.clause.base;
-            copy_slots(
-                m.fp.add(usize::from(to) * 8),
-                old.add(usize::from(base) * 8),
-                n.into(),
-            );
-            put_u64(m.fp, to + n, cont.into());
-            zero_slots(old, base, n);
+            let base = found.clause.base;
+            let n = payload.move_to(m.fp.add(usize::from(base) * 8), old);
+            put_u64(m.fp, base + n, cont.into());
             m.ip = m.code_base.add(found.clause.target as usize);
             0
         }
@@ -285,7 +311,13 @@ impl Vm {
 
     /// Throws an exception where a continuation waits. The current stack waits for it at the op at `ip`, as `resume`
     /// would.
-    unsafe fn throw_into(vm: *mut Vm, cont: &Usable, exn: u32, want: u16, op: Resumption) -> u32 {
+    pub(crate) unsafe fn throw_into(
+        vm: *mut Vm,
+        cont: &Usable,
+        exn: u32,
+        want: u16,
+        op: Resumption,
+    ) -> u32 {
         // SAFETY: I1.
         unsafe {
             let m = &mut *vm;
@@ -318,18 +350,22 @@ impl Vm {
 
 /// Operands that all resumptions have.
 #[derive(Clone, Copy)]
-struct Resumption {
-    base: u16,
+pub(crate) struct Resumption {
+    pub(crate) base: u16,
     /// Slots of arguments or payload.
-    n: u16,
-    clauses: u16,
-    next: u32,
+    pub(crate) n: u16,
+    pub(crate) clauses: u16,
+    pub(crate) next: u32,
 }
 
 /// Calls the host function that is a continuation's body, on its stack.
-unsafe fn call_body(vm: *mut Vm, entry: HostEntry, data: *const (), slots: u16) -> u32 {
+unsafe fn call_body(vm: *mut Vm, func: FuncAddr) -> u32 {
     // SAFETY: I1; the host's promises of `new_host_func`; `new_stack` made room for its slots.
     unsafe {
+        let rec = &(&(*vm).funcs)[func.0 as usize];
+        let (Some(entry), data, slots) = (rec.entry, rec.data, rec.slots) else {
+            return raise(vm, Trap::Unreachable);
+        };
         let (top, cx) = ((*vm).top, (*vm).host_cx);
         (*vm).top = u32::from(slots) * 8;
         let status = entry(cx, data, 0);
@@ -340,22 +376,41 @@ unsafe fn call_body(vm: *mut Vm, entry: HostEntry, data: *const (), slots: u16) 
             HostStatus::Done => 0,
             status => match crate::calls::host_exit(vm, status) {
                 EXIT_THROWN => crate::exceptions::throw_pending(vm, true),
-                EXIT_SUSPENDED => suspend_host(vm, 0, CONT_END_AT),
+                EXIT_SUSPENDED => suspend_host(vm, func, 0, CONT_END_AT),
                 code => code,
             },
         }
     }
 }
 
-/// Suspends where a host function with its frame at slot `base` of the current one asked for it, by
-/// [`HostStatus::Suspend`]; its results come there, and the caller goes on at `next`.
-pub(crate) unsafe fn suspend_host(vm: *mut Vm, base: u16, next: u32) -> u32 {
-    // SAFETY: I1; the host's promise: the payload is in the function's frame.
+/// Suspends where the host function `f` asked for it; its results come at slot `base` of the current frame, and the caller
+/// goes on at `next`.
+#[cold]
+pub(crate) unsafe fn suspend_host(vm: *mut Vm, f: FuncAddr, base: u16, next: u32) -> u32 {
+    // SAFETY: I1; the frame has room for the function's results, which are those of the tag.
     unsafe {
-        let tag = (*vm).suspending;
-        let ty = (&(*vm).tags)[tag.0 as usize].ty;
-        let (n, _) = (*vm).slots_of_type(ty);
-        Vm::suspend_to(vm, tag, base, n, next)
+        let m = &mut *vm;
+        let Some((tag, payload)) = m.suspending.take() else {
+            return EXIT_HOST;
+        };
+        let results = |id: u32| Some(m.type_defs.get(id as usize)?.ty.as_func()?.results());
+        let ty = m.tags[tag.0 as usize].ty;
+        let (of_tag, of_func) = (results(ty), results(m.funcs[f.0 as usize].ty));
+        let fits = m.slots_of_type(ty).0 as usize == payload.len();
+        if !fits || of_tag.is_none() || of_tag != of_func {
+            return raise(vm, Trap::BadSignature);
+        }
+        // Nobody else keeps the payload alive while the continuation is made.
+        let scope = m.gc.roots.begin_scope();
+        if let Some(ty) = m.gc.types.get(ty) {
+            for slot in m.gc.types.traced(ty) {
+                let reference = payload.get(*slot as usize).map_or(0, |bits| *bits as u32);
+                m.gc.roots.push(reference);
+            }
+        }
+        let code = Vm::suspend_to(vm, tag, Payload::Given(&payload), base, next);
+        (*vm).gc.roots.end_scope(scope);
+        code
     }
 }
 
@@ -398,7 +453,8 @@ pub(crate) unsafe fn suspend(vm: *mut Vm, next: *const u8) -> u32 {
         let m = &*vm;
         let tag = m.instances[m.inst as usize].tags[o.u32(1) as usize];
         let next = next.addr() - m.code_base.addr();
-        Vm::suspend_to(vm, tag, o.u16(3), o.u16(4), next as u32)
+        let (base, n) = (o.u16(3), o.u16(4));
+        Vm::suspend_to(vm, tag, Payload::InFrame { base, n }, base, next as u32)
     }
 }
 
