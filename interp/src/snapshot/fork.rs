@@ -61,7 +61,7 @@ impl Vm {
             chain_bytes: self.chain_bytes,
             host_clauses: Vec::new(),
             suspended: None,
-            suspending: self.suspending,
+            suspending: None,
             host_cx: core::ptr::null_mut(),
             limit_hook: None,
             limit_failed: false,
