@@ -9,13 +9,13 @@ use crate::error::LoadError;
 use crate::info::ModuleInfo;
 use crate::module::FunctionCode;
 use crate::translate::{
-    self, Body, CodeOptions, Record, Translated, Translator, Validation, translate_trusted,
-    translate_validating,
+    self, Body, CodeOptions, Record, Translated, Translator, Validation, Validators,
+    translate_trusted, translate_validating,
 };
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::borrow::Cow;
-use wasmparser::{FuncValidatorAllocations, ValidatorResources, WasmFeatures};
+use wasmparser::{ValidatorResources, WasmFeatures};
 
 /// Bytes of bodies in a batch.
 const BATCH_BYTES: u32 = 64 << 10;
@@ -91,6 +91,10 @@ impl<'m> Functions<'m> {
         })
     }
 
+    fn validators(&self) -> Validators<'m> {
+        Validators::new(self.info, self.features)
+    }
+
     /// Translates one function, and validates it if there is something to do it with. Gives `take`
     /// of what came out.
     pub(crate) fn translate_one<T>(
@@ -106,7 +110,7 @@ impl<'m> Functions<'m> {
                 &mut translator,
                 &body,
                 &validation,
-                &mut FuncValidatorAllocations::default(),
+                &mut self.validators(),
                 record,
             ),
             None => translate_trusted(&mut translator, &body, self.features, record),
@@ -120,12 +124,12 @@ impl<'m> Functions<'m> {
             return Ok(());
         };
         self.in_batches(threads, |batches| {
-            let mut allocations = FuncValidatorAllocations::default();
+            let mut validators = self.validators();
             while let Some((_, funcs)) = batches.next() {
                 for func in funcs {
                     let done = self
                         .body(func)
-                        .and_then(|body| translate::validate(&body, &validation, &mut allocations));
+                        .and_then(|body| translate::validate(&body, &validation, &mut validators));
                     if let Err(error) = done {
                         batches.fail(func);
                         return Err((func, error));
@@ -142,16 +146,11 @@ impl<'m> Functions<'m> {
         let mut done = self.in_batches(threads, |batches| {
             let mut done = Vec::new();
             let mut code = Vec::new();
-            let mut allocations = FuncValidatorAllocations::default();
+            let mut validators = self.validators();
             let mut translator = Translator::new(self.info, self.options);
             while let Some((index, funcs)) = batches.next() {
-                let batch = self.translate_batch(
-                    index,
-                    funcs,
-                    &mut code,
-                    &mut translator,
-                    &mut allocations,
-                );
+                let batch =
+                    self.translate_batch(index, funcs, &mut code, &mut translator, &mut validators);
                 done.push(batch.inspect_err(|(func, _)| batches.fail(*func))?);
             }
             Ok(done)
@@ -171,8 +170,8 @@ impl<'m> Functions<'m> {
         index: usize,
         funcs: Range<u32>,
         code: &mut Vec<u16>,
-        translator: &mut Translator<'_>,
-        allocations: &mut FuncValidatorAllocations,
+        translator: &mut Translator<'m>,
+        validators: &mut Validators<'m>,
     ) -> Result<Done, (u32, LoadError)> {
         code.clear();
         let mut entries = Vec::with_capacity(funcs.len());
@@ -180,7 +179,7 @@ impl<'m> Functions<'m> {
             let translated = self.body(func).and_then(|body| match self.validation() {
                 Some(validation) => {
                     let made =
-                        translate_validating(translator, &body, &validation, allocations, NOTHING)?;
+                        translate_validating(translator, &body, &validation, validators, NOTHING)?;
                     Ok((made.code, made.frame_slots))
                 }
                 None => {

@@ -4,8 +4,10 @@
 //! lets the validator look first, so that the translator only ever sees valid operators.
 
 use super::decode::Operators;
+use super::plain::{PlainFunctions, translate_plain, validate_plain};
 use super::{MAX_SLOTS, Record, Translated, Translator};
 use crate::error::{LoadError, LoadErrorKind};
+use crate::info::ModuleInfo;
 use core::ops::Range;
 use wasmparser::{
     BinaryReader, FrameKind, FrameStack, FuncToValidate, FuncValidator, FuncValidatorAllocations,
@@ -17,6 +19,21 @@ use wasmparser::{
 pub(crate) struct Validation<'r> {
     pub(crate) resources: &'r ValidatorResources,
     pub(crate) features: WasmFeatures,
+}
+
+/// What validates functions of one module, one after the other; its memory is used again.
+pub(crate) struct Validators<'m> {
+    plain: PlainFunctions<'m>,
+    allocations: FuncValidatorAllocations,
+}
+
+impl<'m> Validators<'m> {
+    pub(crate) fn new(info: &'m ModuleInfo, features: WasmFeatures) -> Self {
+        Self {
+            plain: PlainFunctions::new(info, features),
+            allocations: FuncValidatorAllocations::default(),
+        }
+    }
 }
 
 /// A function's body.
@@ -32,7 +49,7 @@ pub(crate) struct Body<'b> {
 }
 
 impl<'b> Body<'b> {
-    fn reader(&self, features: WasmFeatures) -> BinaryReader<'b> {
+    pub(super) fn reader(&self, features: WasmFeatures) -> BinaryReader<'b> {
         BinaryReader::new_features(self.bytes, u64::from(self.offset), features)
     }
 
@@ -81,6 +98,18 @@ fn too_high(validator: &FuncValidator<ValidatorResources>) -> bool {
 pub(crate) fn validate(
     body: &Body<'_>,
     validation: &Validation<'_>,
+    validators: &mut Validators<'_>,
+) -> Result<(), LoadError> {
+    if validate_plain(&mut validators.plain, body, validation.features) {
+        return Ok(());
+    }
+    validate_any(body, validation, &mut validators.allocations)
+}
+
+/// Validates a function, plain or not.
+pub(super) fn validate_any(
+    body: &Body<'_>,
+    validation: &Validation<'_>,
     allocations: &mut FuncValidatorAllocations,
 ) -> Result<(), LoadError> {
     let mut validator = validator(body, validation, allocations);
@@ -120,13 +149,18 @@ impl<'m> Translator<'m> {
 }
 
 /// Validates and translates a function.
-pub(crate) fn translate_validating<'t>(
-    translator: &'t mut Translator<'_>,
+pub(crate) fn translate_validating<'t, 'm>(
+    translator: &'t mut Translator<'m>,
     body: &Body<'_>,
     validation: &Validation<'_>,
-    allocations: &mut FuncValidatorAllocations,
+    validators: &mut Validators<'m>,
     record: Record,
 ) -> Result<Translated<'t>, LoadError> {
+    let (plain, features) = (&mut validators.plain, validation.features);
+    if translate_plain(plain, translator, body, features, record) {
+        return translator.finish().map_err(|kind| body.error(kind));
+    }
+    let allocations = &mut validators.allocations;
     let mut validator = validator(body, validation, allocations);
     let mut reader = body.reader(validation.features);
     translator.begin(body.type_index, record);
@@ -192,8 +226,8 @@ struct Both<'t, 'm> {
 }
 
 /// Translates each operator.
-struct Only<'t, 'm> {
-    translator: &'t mut Translator<'m>,
+pub(super) struct Only<'t, 'm> {
+    pub(super) translator: &'t mut Translator<'m>,
 }
 
 impl FrameStack for Both<'_, '_> {
@@ -233,7 +267,7 @@ macro_rules! translate {
 
 impl Translator<'_> {
     #[inline]
-    fn operator(&mut self, visit: impl FnOnce(&mut Self)) {
+    pub(super) fn operator(&mut self, visit: impl FnOnce(&mut Self)) {
         self.fuel_count += u32::from(self.reachable);
         visit(self);
     }

@@ -34,6 +34,7 @@ mod maps;
 mod memory;
 mod memory64;
 mod ops;
+mod plain;
 mod refs;
 mod repeat;
 mod simd;
@@ -52,7 +53,9 @@ use exceptions::Handlers;
 use sheave_isa::{Asm, Op};
 use stack::Entry;
 
-pub(crate) use driver::{Body, Validation, translate_trusted, translate_validating, validate};
+pub(crate) use driver::{
+    Body, Validation, Validators, translate_trusted, translate_validating, validate,
+};
 pub use maps::RefMaps;
 
 /// No position, no element of a list.
