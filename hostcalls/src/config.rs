@@ -143,6 +143,12 @@ impl Config {
         self
     }
 
+    /// Changes nothing: every store can call and be called asynchronously. Here for the sake of code written for Wasmtime, where
+    /// it changes nothing any more either.
+    pub fn async_support(&mut self, _enable: bool) -> &mut Config {
+        self
+    }
+
     /// Translates a function when it is first called (the default), or all of them when a module is made.
     pub fn lazy_translation(&mut self, enable: bool) -> &mut Config {
         self.options.lazy_translation = enable;

@@ -6,9 +6,10 @@ use core::panic::AssertUnwindSafe;
 use sheave_interp::{Activation, Exit, FuncAddr, PauseReason, Vm};
 
 use crate::host::failure_of;
-use crate::interrupt::{BY_EPOCH, UpdateDeadline};
+use crate::interrupt::{BY_EPOCH, UpdateDeadline, YieldFuture};
+use crate::resume::PauseCall;
 use crate::store::{Failure, Store, StoreContextMut, StoreInner, StoreOpaque};
-use crate::{Result, Trap};
+use crate::{Error, Result, Trap};
 
 /// Says how to go on at a deadline.
 pub(crate) type DeadlineCallback<T> =
@@ -51,9 +52,21 @@ impl<T: 'static> Store<T> {
     ) {
         self.0.deadline_callback = Some(Box::new(callback));
     }
+
+    /// At the deadline an async call lets others have their turn, then goes on, the next deadline `delta` ticks later. So
+    /// busy guests share a thread. A call that cannot wait fails there.
+    pub fn epoch_deadline_async_yield_and_update(&mut self, delta: u64) {
+        StoreContextMut(&mut self.0).epoch_deadline_async_yield_and_update(delta);
+    }
 }
 
 impl<T: 'static> StoreContextMut<'_, T> {
+    /// At the deadline an async call lets others have their turn; see
+    /// [`Store::epoch_deadline_async_yield_and_update`].
+    pub fn epoch_deadline_async_yield_and_update(&mut self, delta: u64) {
+        self.0.deadline_callback = Some(Box::new(move |_| Ok(UpdateDeadline::Yield(delta))));
+    }
+
     /// Interrupts the store when the engine's epoch has gone on by `ticks`.
     pub fn set_epoch_deadline(&mut self, ticks: u64) {
         self.0.opaque.set_epoch_deadline(ticks);
@@ -61,13 +74,50 @@ impl<T: 'static> StoreContextMut<'_, T> {
 }
 
 impl StoreOpaque {
-    fn set_epoch_deadline(&self, ticks: u64) {
+    pub(crate) fn set_epoch_deadline(&self, ticks: u64) {
         let mut epochs = self.engine.epochs();
         epochs.set_deadline(self.vm.interrupt_flag(), ticks);
     }
 }
 
-/// After a call has stopped without results: goes on with it if it met a deadline and the embedder says so.
+/// How a call goes on that paused.
+pub(crate) enum AtPause {
+    /// At once.
+    GoOn,
+    /// After others had their turn, if it can wait.
+    Yield(Yield),
+    /// It does not: it has failed.
+    End(Failure),
+}
+
+/// How long others have their turn.
+pub(crate) struct Yield {
+    /// Until this is ready; else until the executor comes back.
+    pub(crate) future: Option<YieldFuture>,
+    /// The next deadline, counted from when the call goes on.
+    pub(crate) ticks: Option<u64>,
+}
+
+/// Says how the innermost activation goes on, which paused and was put aside.
+pub(crate) fn at_pause<T: 'static>(store: &mut StoreInner<T>, reason: PauseReason) -> AtPause {
+    match reason {
+        PauseReason::OutOfFuel if store.opaque.refuel() => AtPause::Yield(Yield {
+            future: None,
+            ticks: None,
+        }),
+        PauseReason::HostCall => AtPause::End(Failure::Error(PauseCall.into())),
+        PauseReason::OutOfFuel => AtPause::End(Failure::Error(Trap::OutOfFuel.into())),
+        PauseReason::Interrupted
+            if store.opaque.vm.interrupted_by() == BY_EPOCH
+                && store.deadline_callback.is_some() =>
+        {
+            ask(store)
+        }
+        PauseReason::Interrupted => AtPause::End(Failure::Error(Trap::Interrupt.into())),
+    }
+}
+
+/// After a call that cannot wait has stopped without results: goes on with it if it paused and the embedder says so.
 ///
 /// # Errors
 /// With why the call failed; it is finished then.
@@ -109,14 +159,16 @@ pub(crate) unsafe fn go_on<T: 'static>(
 ) -> (Activation, Result<(), Exit>) {
     // SAFETY: the caller's promise; no reference into the store is alive while the machine runs or the callback does.
     unsafe {
-        while matches!(exit, Exit::Paused(PauseReason::Interrupted))
-            && (*vm).interrupted_by() == BY_EPOCH
-            && (*store).deadline_callback.is_some()
-        {
+        while let Exit::Paused(reason) = exit {
             // The callback may use the machine meanwhile.
             let paused = (*vm).put_aside(activation);
-            let goes_on = ask(&mut *store);
-            if let Err(failure) = goes_on {
+            let failure = match at_pause(&mut *store, reason) {
+                // Fuel that comes in pieces: there is nobody to have a turn.
+                AtPause::Yield(Yield { ticks: None, .. }) | AtPause::GoOn => None,
+                AtPause::Yield(_) => Some(Failure::Error(Error::msg(CANNOT_YIELD))),
+                AtPause::End(failure) => Some(failure),
+            };
+            if let Some(failure) = failure {
                 activation = (*vm).take_back(paused);
                 (*store).opaque.set_failure(failure);
                 break;
@@ -132,22 +184,30 @@ pub(crate) unsafe fn go_on<T: 'static>(
     }
 }
 
+const CANNOT_YIELD: &str = "a call that cannot wait was to yield at its deadline: use `call_async`, or `UpdateDeadline::Continue`";
+
 /// Asks the callback; does not unwind.
-fn ask<T: 'static>(store: &mut StoreInner<T>) -> Result<(), Failure> {
+fn ask<T: 'static>(store: &mut StoreInner<T>) -> AtPause {
     let Some(mut callback) = store.deadline_callback.take() else {
-        return Err(Failure::Error(Trap::Interrupt.into()));
+        return AtPause::End(Failure::Error(Trap::Interrupt.into()));
     };
     let scope = store.opaque.vm.roots().begin_scope();
     let answer = std::panic::catch_unwind(AssertUnwindSafe(|| callback(StoreContextMut(store))));
     store.opaque.vm.roots_mut().end_scope(scope);
     store.deadline_callback.get_or_insert(callback);
-    match answer {
+    let (ticks, future) = match answer {
         Ok(Ok(UpdateDeadline::Continue(ticks))) => {
             store.opaque.set_epoch_deadline(ticks);
-            Ok(())
+            return AtPause::GoOn;
         }
-        Ok(Ok(UpdateDeadline::Interrupt)) => Err(Failure::Error(Trap::Interrupt.into())),
-        Ok(Err(error)) => Err(Failure::Error(error)),
-        Err(payload) => Err(Failure::Panic(payload)),
-    }
+        Ok(Ok(UpdateDeadline::Yield(ticks))) => (ticks, None),
+        Ok(Ok(UpdateDeadline::YieldCustom(ticks, future))) => (ticks, Some(future)),
+        Ok(Ok(UpdateDeadline::Interrupt)) => {
+            return AtPause::End(Failure::Error(Trap::Interrupt.into()));
+        }
+        Ok(Err(error)) => return AtPause::End(Failure::Error(error)),
+        Err(payload) => return AtPause::End(Failure::Panic(payload)),
+    };
+    let ticks = Some(ticks);
+    AtPause::Yield(Yield { future, ticks })
 }

@@ -68,7 +68,7 @@ impl Func {
         Func::register(opaque, func)
     }
 
-    fn register(opaque: &mut StoreOpaque, func: Arc<HostFunc>) -> Func {
+    pub(crate) fn register(opaque: &mut StoreOpaque, func: Arc<HostFunc>) -> Func {
         let addr = opaque.add_host_func(func).expect("room for a function");
         Func {
             store: opaque.id,

@@ -88,36 +88,39 @@ pub(crate) unsafe fn host_call<T: 'static>(
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| body(store)));
     // SAFETY: the caller's promise; what `body` borrowed is given back.
     unsafe { (*store).opaque.vm.roots_mut().end_scope(scope) };
+    // SAFETY: the caller's promise.
+    host_status(unsafe { &mut (*store).opaque }, outcome)
+}
+
+/// What the machine is told of a host function that ended so.
+#[inline(always)]
+pub(crate) fn host_status(
+    opaque: &mut StoreOpaque,
+    outcome: std::thread::Result<Result<()>>,
+) -> HostStatus {
     match outcome {
         Ok(Ok(())) => HostStatus::Done,
-        // SAFETY: the caller's promise.
-        Ok(Err(error)) => unsafe { returned_error(&raw mut (*store).opaque, error) },
-        // SAFETY: the caller's promise.
-        Err(payload) => unsafe { failed(&raw mut (*store).opaque, Failure::Panic(payload)) },
+        Ok(Err(error)) => returned_error(opaque, error),
+        Err(payload) => failed(opaque, Failure::Panic(payload)),
     }
 }
 
 #[cold]
-unsafe fn returned_error(opaque: *mut StoreOpaque, error: Error) -> HostStatus {
-    // SAFETY: H1.
-    match unsafe { (*opaque).throws(error) } {
+fn returned_error(opaque: &mut StoreOpaque, error: Error) -> HostStatus {
+    match opaque.throws(error) {
         Ok(()) => HostStatus::Thrown,
-        // SAFETY: as above.
-        Err(error) if error.is::<PauseCall>() => unsafe {
+        Err(error) if error.is::<PauseCall>() => {
             failed(opaque, Failure::Error(error));
             HostStatus::Pause
-        },
-        // SAFETY: as above.
+        }
         Err(error) if error.is::<SuspendCall>() => HostStatus::Suspend,
-        // SAFETY: as above.
-        Err(error) => unsafe { failed(opaque, Failure::Error(error)) },
+        Err(error) => failed(opaque, Failure::Error(error)),
     }
 }
 
 #[cold]
-unsafe fn failed(opaque: *mut StoreOpaque, failure: Failure) -> HostStatus {
-    // SAFETY: H1.
-    unsafe { (*opaque).set_failure(failure) };
+fn failed(opaque: &mut StoreOpaque, failure: Failure) -> HostStatus {
+    opaque.set_failure(failure);
     HostStatus::Failed
 }
 
@@ -325,6 +328,8 @@ pub(crate) fn call<T: 'static, R>(
     called.map_err(Failure::raise)
 }
 
+const CANNOT_WAIT: &str = "an async host function was called by a call that cannot wait: use `call_async` (or `instantiate_async`, `Instance::new_async`)";
+
 /// Why an activation that is not finished yet ended without results.
 #[cold]
 #[inline(never)]
@@ -347,6 +352,7 @@ pub(crate) fn failure_of(
         (None, Exit::Paused(PauseReason::OutOfFuel)) => Trap::OutOfFuel.into(),
         (None, Exit::Paused(PauseReason::Interrupted)) => Trap::Interrupt.into(),
         (None, Exit::Paused(PauseReason::HostCall)) => Error::msg(PauseCall.to_string()),
+        (None, Exit::Awaits) => Error::msg(CANNOT_WAIT),
         (None, Exit::Load(error)) => match error.downcast::<sheave_loader::LoadError>() {
             Ok(error) => Error::new(*error),
             Err(error) => Error::from_boxed(error),

@@ -3,7 +3,9 @@
 use core::marker::PhantomData;
 
 use anyhow::{anyhow, bail};
-use sheave_interp::{ElemSegment, InstAddr, InstanceInit, LimitAnswer, LimitRequest, Trap};
+use sheave_interp::{
+    ElemSegment, FuncAddr, InstAddr, InstanceInit, LimitAnswer, LimitRequest, Trap,
+};
 use sheave_loader::{DataMode, ElementItems, ElementMode, ElementSegment};
 use sheave_types::ValType;
 
@@ -37,12 +39,14 @@ impl<T: 'static> InstancePre<T> {
     /// If a limit refuses, or the start function or a segment traps.
     pub fn instantiate(&self, mut store: impl AsContextMut<Data = T>) -> Result<Instance> {
         let store = store.as_context_mut().0;
-        let imports = self
-            .imports
-            .iter()
-            .map(|d| d.resolve(&mut store.opaque))
-            .collect::<Result<Vec<_>>>()?;
+        let imports = self.resolve(store)?;
         instantiate(store, &self.module, &imports)
+    }
+
+    /// The imports in a store.
+    pub(crate) fn resolve(&self, store: &mut StoreInner<T>) -> Result<Vec<Extern>> {
+        let imports = self.imports.iter();
+        imports.map(|d| d.resolve(&mut store.opaque)).collect()
     }
 }
 
@@ -126,6 +130,19 @@ pub(crate) fn instantiate<T: 'static>(
     module: &Module,
     imports: &[Extern],
 ) -> Result<Instance> {
+    let (instance, start) = prepare(store, module, imports)?;
+    if let Some(start) = start {
+        host::call(store, start, 0, |_, _| Ok(()), |_, _| ())?;
+    }
+    Ok(instance)
+}
+
+/// As [`instantiate`], up to the start function, which is given.
+pub(crate) fn prepare<T: 'static>(
+    store: &mut StoreInner<T>,
+    module: &Module,
+    imports: &[Extern],
+) -> Result<(Instance, Option<FuncAddr>)> {
     if !Engine::same(module.engine(), &store.opaque.engine) {
         bail!("the module and the store are of different engines");
     }
@@ -181,11 +198,8 @@ pub(crate) fn instantiate<T: 'static>(
         store: store.opaque.id,
         addr: inst,
     };
-    if let Some(start) = info.start {
-        let addr = store.opaque.vm.func_addr(inst, start)?;
-        host::call(store, addr, 0, |_, _| Ok(()), |_, _| ())?;
-    }
-    Ok(instance)
+    let start = info.start.map(|f| store.opaque.vm.func_addr(inst, f));
+    Ok((instance, start.transpose()?))
 }
 
 /// As [`initialize`]. If constant expressions make the heap of objects grow, the limiter is asked afterwards: it cannot be

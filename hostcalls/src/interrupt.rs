@@ -1,5 +1,6 @@
 //! Interruption from outside: flags that running code looks at.
 
+use core::pin::Pin;
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -27,13 +28,34 @@ impl InterruptHandle {
 }
 
 /// What is to be done at a deadline; see [`Store::epoch_deadline_callback`](crate::Store::epoch_deadline_callback).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum UpdateDeadline {
     /// The call ends with [`Trap::Interrupt`](crate::Trap::Interrupt).
     Interrupt,
     /// The call goes on; the next deadline is in that many ticks.
     Continue(u64),
+    /// An async call lets others have their turn, then goes on; the next deadline is in that many ticks. A call that
+    /// cannot wait fails.
+    Yield(u64),
+    /// As `Yield`; it goes on when the future is ready.
+    YieldCustom(u64, YieldFuture),
+}
+
+/// What [`UpdateDeadline::YieldCustom`] waits for.
+pub(crate) type YieldFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl core::fmt::Debug for UpdateDeadline {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            UpdateDeadline::Interrupt => f.write_str("Interrupt"),
+            UpdateDeadline::Continue(ticks) => f.debug_tuple("Continue").field(ticks).finish(),
+            UpdateDeadline::Yield(ticks) => f.debug_tuple("Yield").field(ticks).finish(),
+            UpdateDeadline::YieldCustom(ticks, _) => f
+                .debug_tuple("YieldCustom")
+                .field(ticks)
+                .finish_non_exhaustive(),
+        }
+    }
 }
 
 /// The engine's clock, and the stores that wait for a tick of it.

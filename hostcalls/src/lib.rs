@@ -16,7 +16,9 @@ mod engine;
 mod epochs;
 mod exceptions;
 mod externs;
+mod fuel;
 mod func;
+mod futures;
 mod gc;
 mod global;
 mod host;
@@ -54,6 +56,7 @@ pub use engine::Engine;
 pub use exceptions::ThrownException;
 pub use externs::{Export, Extern};
 pub use func::Func;
+pub use futures::WasmTyList;
 pub use gc::{
     AnyRef, ArrayRef, ArrayRefPre, ContRef, EqRef, ExnRef, ExnRefPre, ExternRef, GcHeapOutOfMemory,
     GcRef, I31, OwnedRooted, RootScope, Rooted, RootedGcRef, StructRef, StructRefPre,

@@ -142,7 +142,12 @@ impl<T: 'static> Linker<T> {
         self
     }
 
-    fn insert(&mut self, module: &str, name: &str, definition: Definition) -> Result<&mut Self> {
+    pub(crate) fn insert(
+        &mut self,
+        module: &str,
+        name: &str,
+        definition: Definition,
+    ) -> Result<&mut Self> {
         let names = match self.definitions.get_mut(module) {
             Some(names) => names,
             None => self.definitions.entry(module.into()).or_default(),

@@ -216,10 +216,16 @@ impl<T: 'static> StoreInner<T> {
         &mut self,
         func: Func,
         ty: FuncType,
-        activation: Activation,
-        result: Result<(), Exit>,
+        mut activation: Activation,
+        mut result: Result<(), Exit>,
         results: &mut [Val],
     ) -> Result<CallOutcome> {
+        // Fuel that comes in pieces is no reason to pause.
+        while matches!(result, Err(Exit::Paused(PauseReason::OutOfFuel))) && self.opaque.refuel() {
+            let paused = self.opaque.vm.put_aside(activation);
+            // SAFETY: H1: nothing was begun since.
+            (activation, result) = with_machine(self, |_, vm| unsafe { Vm::go_on(vm, paused) });
+        }
         let opaque = &mut self.opaque;
         let failure = match result {
             Ok(()) => {

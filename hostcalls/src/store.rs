@@ -4,13 +4,13 @@ use core::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::bail;
 use sheave_interp::{FuncAddr, GcStats, InstAddr, Vm, VmConfig};
 
 use crate::engine::Engine;
 use crate::epochs::DeadlineCallback;
 use crate::exceptions::Thrown;
 use crate::externs::Extern;
+use crate::fuel::FuelReserve;
 use crate::gc::{Externs, GcHeapOutOfMemory};
 use crate::host::HostFunc;
 use crate::interrupt::InterruptHandle;
@@ -63,6 +63,8 @@ pub(crate) struct StoreOpaque {
     pub(crate) paused: Option<PausedState>,
     /// The error of the exception that a host function threw last. In a mutex as `failure` is.
     pub(crate) thrown: Mutex<Thrown>,
+    /// Fuel that the machine does not have yet.
+    pub(crate) fuel_reserve: FuelReserve,
 }
 
 /// How a host function failed.
@@ -135,22 +137,6 @@ impl<T: 'static> Store<T> {
             .set_limit_hook(Some(crate::host::limit_hook::<T>));
     }
 
-    /// Fuel left.
-    ///
-    /// # Errors
-    /// If the engine does not count fuel.
-    pub fn get_fuel(&self) -> Result<u64> {
-        self.0.opaque.fuel()
-    }
-
-    /// Sets the fuel left.
-    ///
-    /// # Errors
-    /// If the engine does not count fuel.
-    pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
-        self.0.opaque.set_fuel(fuel)
-    }
-
     /// A handle that interrupts this store from any thread. Works if the engine was made with
     /// [`Config::interruption`](crate::Config::interruption).
     pub fn interrupt_handle(&self) -> InterruptHandle {
@@ -217,26 +203,8 @@ impl StoreOpaque {
             failure: Mutex::new(None),
             paused: None,
             thrown: Mutex::new(None),
+            fuel_reserve: FuelReserve::default(),
         })
-    }
-
-    fn fuel_is_on(&self) -> Result<()> {
-        if self.engine.config().options.fuel {
-            Ok(())
-        } else {
-            bail!("fuel is not configured in this engine")
-        }
-    }
-
-    pub(crate) fn fuel(&self) -> Result<u64> {
-        self.fuel_is_on()?;
-        Ok(self.vm.fuel())
-    }
-
-    pub(crate) fn set_fuel(&mut self, fuel: u64) -> Result<()> {
-        self.fuel_is_on()?;
-        self.vm.set_fuel(fuel);
-        Ok(())
     }
 
     pub(crate) fn set_failure(&mut self, failure: Failure) {
@@ -292,14 +260,6 @@ impl<'a, T: 'static> StoreContext<'a, T> {
     pub fn engine(&self) -> &'a Engine {
         &self.0.opaque.engine
     }
-
-    /// Fuel left; see [`Store::get_fuel`].
-    ///
-    /// # Errors
-    /// If the engine does not count fuel.
-    pub fn get_fuel(&self) -> Result<u64> {
-        self.0.opaque.fuel()
-    }
 }
 
 impl<T: 'static> StoreContextMut<'_, T> {
@@ -328,22 +288,6 @@ impl<T: 'static> StoreContextMut<'_, T> {
     /// The engine.
     pub fn engine(&self) -> &Engine {
         &self.0.opaque.engine
-    }
-
-    /// Fuel left; see [`Store::get_fuel`].
-    ///
-    /// # Errors
-    /// If the engine does not count fuel.
-    pub fn get_fuel(&self) -> Result<u64> {
-        self.0.opaque.fuel()
-    }
-
-    /// Sets the fuel left; see [`Store::set_fuel`].
-    ///
-    /// # Errors
-    /// If the engine does not count fuel.
-    pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
-        self.0.opaque.set_fuel(fuel)
     }
 }
 
@@ -498,22 +442,6 @@ impl<T: 'static> Caller<'_, T> {
     /// An export of the calling instance; `None` too if the host itself calls.
     pub fn get_export(&mut self, name: &str) -> Option<Extern> {
         crate::instance::export(&mut self.store.0.opaque, self.instance?, name)
-    }
-
-    /// Fuel left; see [`Store::get_fuel`].
-    ///
-    /// # Errors
-    /// If the engine does not count fuel.
-    pub fn get_fuel(&self) -> Result<u64> {
-        self.store.get_fuel()
-    }
-
-    /// Sets the fuel left; see [`Store::set_fuel`].
-    ///
-    /// # Errors
-    /// If the engine does not count fuel.
-    pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
-        self.store.set_fuel(fuel)
     }
 }
 

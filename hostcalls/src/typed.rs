@@ -315,29 +315,42 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
     pub fn call(&self, mut store: impl AsContextMut, params: P) -> Result<R> {
         let store = store.as_context_mut().0;
         store.opaque.check(self.func.store);
-        let slots = const {
-            if P::SLOTS > R::SLOTS {
-                P::SLOTS
-            } else {
-                R::SLOTS
-            }
-        };
         host::call(
             store,
             self.func.addr,
-            slots,
-            |opaque, slots| {
-                // SAFETY: H3: the frame has `slots` slots.
-                unsafe { params.put(&StoreOpaqueRef(opaque), slots)? };
-                if P::REFS && self.narrower {
-                    // SAFETY: H3, as above.
-                    unsafe { opaque.check_arguments(&self.func, slots)? };
-                }
-                Ok(())
-            },
+            Self::SLOTS,
+            // SAFETY: H3: the frame has `SLOTS` slots.
+            |opaque, slots| unsafe { self.put(params, opaque, slots) },
             // SAFETY: H3, as above; the function's type was checked.
             |opaque, slots| unsafe { R::take(&mut StoreOpaqueMut(opaque), slots) },
         )
+    }
+
+    /// Slots of a call's frame.
+    pub(crate) const SLOTS: u32 = if P::SLOTS > R::SLOTS {
+        P::SLOTS
+    } else {
+        R::SLOTS
+    };
+
+    /// Writes the arguments.
+    ///
+    /// # Safety
+    /// - As many slots as the parameters take are there (H3).
+    #[inline(always)]
+    pub(crate) unsafe fn put(
+        &self,
+        params: P,
+        opaque: &StoreOpaque,
+        slots: *mut u64,
+    ) -> Result<()> {
+        // SAFETY: the caller's promise.
+        unsafe { params.put(&StoreOpaqueRef(opaque), slots)? };
+        if P::REFS && self.narrower {
+            // SAFETY: the caller's promise.
+            unsafe { opaque.check_arguments(&self.func, slots)? };
+        }
+        Ok(())
     }
 }
 

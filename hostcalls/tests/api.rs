@@ -7,6 +7,8 @@ mod api {
     mod failures;
     mod features;
     mod forks;
+    mod futures;
+    mod futures_heap;
     mod guests_objects;
     mod heap;
     mod interruption;
@@ -23,6 +25,7 @@ mod api {
     mod suspensions;
     mod tails;
     mod vectors;
+    mod yielding;
 
     use sheave_hostcalls::{Config, Engine, Executor, Instance, Module, Store};
 

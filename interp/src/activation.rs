@@ -1,12 +1,13 @@
 //! Calls from the host: one activation each, nested natively when a host function calls back.
 #![allow(unsafe_code, reason = "runs the machine")]
 
+use crate::awaiting::Awaited;
 use crate::code_space::{CONT_END_AT, CROSS_AT, EXIT_AT};
 use crate::conts::{Place, Suspended};
 use crate::executor;
 use crate::module::{FrameInfo, SourceError};
 use crate::regs::{
-    EXIT_DONE, EXIT_HOST, EXIT_LOAD, EXIT_PAUSED, EXIT_SUSPENDED, EXIT_THROWN, get_u64,
+    EXIT_AWAITS, EXIT_DONE, EXIT_HOST, EXIT_LOAD, EXIT_PAUSED, EXIT_SUSPENDED, EXIT_THROWN, get_u64,
 };
 use crate::store::{FuncAddr, InstAddr};
 use crate::trap::Trap;
@@ -28,6 +29,9 @@ pub enum Exit {
     Suspended(Suspended),
     /// It can go on: [`Vm::put_aside`]; or be given up: [`Vm::finish`].
     Paused(PauseReason),
+    /// A host function is to be run outside of the machine, which then goes on: [`Vm::await_host`]. Or it is given up:
+    /// [`Vm::finish`].
+    Awaits,
 }
 
 /// Why an activation paused.
@@ -179,6 +183,7 @@ impl Vm {
                 None => Exit::Trap(Trap::UnhandledTag),
             },
             EXIT_PAUSED => Exit::Paused(m.pause),
+            EXIT_AWAITS => Exit::Awaits,
             EXIT_LOAD => match m.load_error.take() {
                 Some(e) => Exit::Load(e),
                 None => Exit::Trap(Trap::Unreachable),
@@ -201,17 +206,26 @@ impl Vm {
             (*vm).top = activation.frame + slots * 8;
             let status = entry(cx, data, activation.frame);
             (*vm).top = top;
-            match status {
-                HostStatus::Done => Ok(()),
-                HostStatus::Failed | HostStatus::Pause => Err(Exit::Host),
-                HostStatus::Trap(t) => Err(Exit::Trap(t)),
-                HostStatus::Thrown => Err(Exit::Thrown),
-                // The host called it, and the host is in the way.
-                HostStatus::Suspend => {
-                    (*vm).suspending = None;
-                    Err(Exit::Trap(Trap::UnhandledTag))
-                }
+            if status == HostStatus::Awaits {
+                (*vm).awaited = Awaited::new(func, activation.frame, None);
             }
+            (*vm).host_result(status)
+        }
+    }
+
+    /// How a host function that the host itself called ended.
+    pub(crate) fn host_result(&mut self, status: HostStatus) -> Result<(), Exit> {
+        match status {
+            HostStatus::Done => Ok(()),
+            HostStatus::Failed | HostStatus::Pause => Err(Exit::Host),
+            HostStatus::Trap(t) => Err(Exit::Trap(t)),
+            HostStatus::Thrown => Err(Exit::Thrown),
+            // The host called it, and the host is in the way.
+            HostStatus::Suspend => {
+                self.suspending = None;
+                Err(Exit::Trap(Trap::UnhandledTag))
+            }
+            HostStatus::Awaits => Err(Exit::Awaits),
         }
     }
 
@@ -331,6 +345,11 @@ impl Activation {
     /// Where the activation around it stands: instance and position in the code space.
     pub(crate) fn outer(&self) -> (u32, u32) {
         (self.inst, self.ip)
+    }
+
+    /// The stack it began on.
+    pub(crate) fn stack(&self) -> u32 {
+        self.stack
     }
 
     /// Where its arguments go and its results come: [`Vm::frame_ptr`] of this.

@@ -6,13 +6,14 @@
 use core::sync::atomic::AtomicU64;
 
 use crate::activation::PauseReason;
+use crate::awaiting::{Awaited, Back};
 use crate::code_space::{CROSS_AT, RET_AT};
 use crate::conts::suspend_host;
 use crate::exceptions::throw_pending;
 use crate::module::UNLINKED;
 use crate::regs::{
-    EXIT_HOST, EXIT_LOAD, EXIT_PAUSED, EXIT_SUSPENDED, EXIT_THROWN, EXIT_TRAP, get_u64, move_slots,
-    rd16, rd32,
+    EXIT_AWAITS, EXIT_HOST, EXIT_LOAD, EXIT_PAUSED, EXIT_SUSPENDED, EXIT_THROWN, EXIT_TRAP,
+    get_u64, move_slots, rd16, rd32,
 };
 use crate::store::FuncAddr;
 use crate::trap::Trap;
@@ -432,6 +433,17 @@ unsafe fn call_host(vm: *mut Vm, f: FuncAddr, base: u16, next: *const u8, again:
                 (*vm).pause = PauseReason::HostCall;
                 EXIT_PAUSED
             }
+            HostStatus::Awaits => {
+                let left = next.is_null();
+                let next = if left {
+                    RET_AT
+                } else {
+                    (next.addr() - (*vm).code_base.addr()) as u32
+                };
+                let back = Some(Back { next, left });
+                (*vm).awaited = Awaited::new(f, frame, back);
+                EXIT_AWAITS
+            }
             status => host_exit(vm, status),
         }
     }
@@ -444,6 +456,6 @@ pub(crate) unsafe fn host_exit(vm: *mut Vm, status: HostStatus) -> u32 {
         HostStatus::Trap(t) => unsafe { raise(vm, t) },
         HostStatus::Thrown => EXIT_THROWN,
         HostStatus::Suspend => EXIT_SUSPENDED,
-        HostStatus::Done | HostStatus::Failed | HostStatus::Pause => EXIT_HOST,
+        HostStatus::Done | HostStatus::Failed | HostStatus::Pause | HostStatus::Awaits => EXIT_HOST,
     }
 }

@@ -19,6 +19,7 @@
 
 mod activation;
 mod atomics;
+mod awaiting;
 mod calls;
 mod code_space;
 mod conts;
@@ -42,6 +43,7 @@ mod trap;
 mod vm;
 
 pub use activation::{Activation, Exit, PauseReason};
+pub use awaiting::Awaiting;
 pub use code_space::{CodeSpace, CodeSpaceError};
 pub use conts::Suspended;
 pub use executor::Executor;

@@ -16,6 +16,12 @@ pub struct Paused {
     activation: Activation,
     /// Where it goes on, in the code space.
     ip: u32,
+    // The registers, as what began since may never be finished: whoever has it can forget it.
+    fp: u32,
+    records: u32,
+    inst: u32,
+    depth: u32,
+    stack: u32,
 }
 
 impl Vm {
@@ -28,7 +34,20 @@ impl Vm {
         // Its frames stay: whatever begins now lies above them. (It always is a frame of a module's; were it not,
         // nothing could begin.)
         self.top = frame.map_or(self.max_stack, |bytes| self.frame_at() + bytes);
-        Paused { activation, ip }
+        self.aside(activation, ip)
+    }
+
+    /// The activation with the registers as they are.
+    pub(crate) fn aside(&self, activation: Activation, ip: u32) -> Paused {
+        Paused {
+            activation,
+            ip,
+            fp: self.frame_at(),
+            records: self.records_bytes(),
+            inst: self.inst,
+            depth: self.depth,
+            stack: self.current,
+        }
     }
 
     /// Sets `ip` for who walks the stack: to the op that paused, also if it goes on behind that.
@@ -48,7 +67,7 @@ impl Vm {
     ) -> Paused {
         self.stand_at(ip, behind);
         self.top = end;
-        Paused { activation, ip }
+        self.aside(activation, ip)
     }
 
     /// Goes on with an activation; [`Vm::finish`] ends it, or [`Vm::put_aside`] if it pauses again.
@@ -57,7 +76,7 @@ impl Vm {
     /// As [`Vm::invoke`].
     ///
     /// # Safety
-    /// - As [`Vm::invoke`]; and every activation begun since is finished.
+    /// - As [`Vm::invoke`]; and every activation begun since is finished, or nobody will go on with it.
     pub unsafe fn go_on(vm: *mut Vm, paused: Paused) -> (Activation, Result<(), Exit>) {
         // SAFETY: the caller's promise.
         unsafe {
@@ -70,18 +89,33 @@ impl Vm {
     /// An activation as it was when it paused.
     ///
     /// # Safety
-    /// - Every activation begun since is finished.
+    /// - Every activation begun since is finished, or nobody will go on with it.
     pub unsafe fn take_back(&mut self, paused: Paused) -> Activation {
+        if self.current != paused.stack {
+            self.end_stacks_up_to(paused.stack);
+        }
         self.top = paused.activation.place();
-        // SAFETY: I6: `ip` is where an op stands, as code never moves while its module lives.
-        self.ip = unsafe { self.code_base.add(paused.ip as usize) };
-        self.install(self.inst);
+        self.depth = paused.depth;
+        self.entry_stack = paused.activation.stack();
+        if !self.host_clauses.is_empty() {
+            self.drop_host_clauses();
+        }
+        // SAFETY: I6: `ip` is where an op stands, as code never moves while its module lives. I3: frames and records were
+        // in the chunk, which never shrinks, and nothing since was put over them.
+        unsafe {
+            self.ip = self.code_base.add(paused.ip as usize);
+            self.fp = self.stack_base.add(paused.fp as usize);
+            self.csp = self.stack_end().sub(paused.records as usize);
+        }
+        self.install(paused.inst);
         paused.activation
     }
 
     /// Gives a paused activation up.
     pub fn give_up(&mut self, paused: Paused) {
-        self.finish(paused.activation);
+        // SAFETY: nobody will go on with what was begun since, as that lies above.
+        let activation = unsafe { self.take_back(paused) };
+        self.finish(activation);
     }
 
     /// As [`Vm::backtrace`], of an activation that was put aside and is the innermost.
@@ -95,7 +129,7 @@ impl Paused {
     pub(crate) fn same_in_fork(&self) -> Paused {
         Paused {
             activation: self.activation.same_in_fork(),
-            ip: self.ip,
+            ..*self
         }
     }
 

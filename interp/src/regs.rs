@@ -26,6 +26,8 @@ pub(crate) const EXIT_LOAD: u32 = 5;
 pub(crate) const EXIT_THROWN: u32 = 6;
 /// A continuation that the host resumed has suspended, to `vm.suspended`; or a host function asks to suspend.
 pub(crate) const EXIT_SUSPENDED: u32 = 7;
+/// A host function is to be run outside of the machine: `vm.awaited`.
+pub(crate) const EXIT_AWAITS: u32 = 8;
 
 macro_rules! readers {
     ($($name:ident $ty:ty;)*) => { $(

@@ -11,6 +11,7 @@ use sheave_arena::{Arena, ArenaConfig};
 use sheave_types::{TypeDef, TypeRegistry};
 
 use crate::activation::PauseReason;
+use crate::awaiting::Awaited;
 use crate::code_space::CodeSpace;
 use crate::conts::{HostClauses, Stacks, Suspended};
 use crate::exceptions::TagRec;
@@ -37,6 +38,8 @@ pub enum HostStatus {
     /// It suspends as [`Vm::set_suspension`] says. What it is resumed with are its results, so the tag's type must have
     /// the same.
     Suspend,
+    /// It has not begun, and is run when the machine has been left: [`Exit::Awaits`](crate::Exit::Awaits).
+    Awaits,
 }
 
 /// A host function: `cx` is [`Vm::set_host_context`]'s, `data` is what it was registered with, `frame` is where its
@@ -138,6 +141,7 @@ pub struct Vm {
     pub(crate) limit_failed: bool,
     pub(crate) load_error: Option<SourceError>,
     pub(crate) pause: PauseReason,
+    pub(crate) awaited: Awaited,
     /// How many exceptions were caught.
     pub(crate) catches: u64,
 
@@ -229,6 +233,7 @@ impl Vm {
             limit_failed: false,
             load_error: None,
             pause: PauseReason::OutOfFuel,
+            awaited: Awaited::NONE,
             catches: 0,
             generation: arena.generation(),
             arena,

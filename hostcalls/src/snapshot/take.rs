@@ -123,6 +123,7 @@ impl StoreOpaque {
         let paused = self.paused.as_ref();
         let state = self.vm.state(paused.map(|p| &p.paused));
         let (mut vm, objects) = state.map_err(Error::from_boxed)?;
+        vm.fuel = self.all_fuel();
         // Nothing is renamed: this tells the types.
         let number = |id| types.number(id).ok().map(|_| id);
         if !self.vm.rename_heap(&objects, TypeWords::Identities, number) {

@@ -165,6 +165,7 @@ impl StoreOpaque {
             failure: Mutex::new(None),
             paused,
             thrown: Mutex::new(None),
+            fuel_reserve: self.fuel_reserve,
         })
     }
 

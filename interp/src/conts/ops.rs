@@ -3,12 +3,13 @@
 //! Every one of them asks for all that can fail before it changes anything. An allocation can collect, so until it is
 //! made, arguments stay where the frame's map says that references are; then they are moved, and zeroed there.
 
+use crate::awaiting::{Awaited, Back};
 use crate::calls::{Operands, linked_in, raise};
 use crate::code_space::{CONT_END_AT, RET_AT};
 use crate::conts::object::{Leads, Usable};
 use crate::conts::stacks::{NONE, State, copy_slots};
 use crate::regs::{
-    EXIT_HOST, EXIT_SUSPENDED, EXIT_THROWN, get_u64, put_u64, rd16, rd32, zero_slots,
+    EXIT_AWAITS, EXIT_HOST, EXIT_SUSPENDED, EXIT_THROWN, get_u64, put_u64, rd16, rd32, zero_slots,
 };
 use crate::store::{FuncAddr, TagAddr};
 use crate::trap::Trap;
@@ -374,6 +375,11 @@ unsafe fn call_body(vm: *mut Vm, func: FuncAddr) -> u32 {
         (*vm).ip = (*vm).code_base.add(CONT_END_AT as usize);
         match status {
             HostStatus::Done => 0,
+            HostStatus::Awaits => {
+                let (next, left) = (CONT_END_AT, true);
+                (*vm).awaited = Awaited::new(func, 0, Some(Back { next, left }));
+                EXIT_AWAITS
+            }
             status => match crate::calls::host_exit(vm, status) {
                 EXIT_THROWN => crate::exceptions::throw_pending(vm, true),
                 EXIT_SUSPENDED => suspend_host(vm, func, 0, CONT_END_AT),

@@ -4,6 +4,7 @@
 use core::sync::atomic::AtomicU32;
 use std::sync::Arc;
 
+use crate::awaiting::Awaited;
 use crate::pause::Paused;
 use crate::store::StoreError;
 use crate::vm::{NO_INSTANCE, Vm};
@@ -67,6 +68,7 @@ impl Vm {
             limit_failed: false,
             load_error: None,
             pause: self.pause,
+            awaited: Awaited::NONE,
             catches: self.catches,
             generation: arena.generation(),
             arena,
