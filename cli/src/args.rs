@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::snapshots::SnapshotArgs;
+use crate::snapshots::{ModulesAs, SnapshotArgs};
 use crate::units;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sheave::Executor;
@@ -110,6 +110,10 @@ pub(crate) struct ResumeArgs {
     #[command(flatten)]
     pub(crate) snapshots: SnapshotArgs,
 
+    /// The file of the module, if it is not in the snapshot and not where it was
+    #[arg(long, value_name = "FILE")]
+    pub(crate) module: Option<PathBuf>,
+
     /// Leaves files and directories that cannot be opened again as bad descriptors, instead of failing
     #[arg(long)]
     pub(crate) allow_lost_files: bool,
@@ -143,6 +147,10 @@ pub(crate) struct TakeArgs {
     /// Takes it when the program first reads standard input, before it gets any
     #[arg(long)]
     pub(crate) at_input: bool,
+
+    /// How the modules are in it
+    #[arg(long, value_name = "HOW", default_value = "translated")]
+    pub(crate) modules: ModulesAs,
 
     /// Takes it after this time, such as 500ms or 10s
     #[arg(long, value_name = "D", value_parser = units::duration)]

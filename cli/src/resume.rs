@@ -3,10 +3,12 @@
 use crate::args::ResumeArgs;
 use crate::failure::Failure;
 use crate::guest::{self, End, State};
-use crate::snapshots::{self, Driver, Ended, Now, Pending, Program, Requests, Writer};
+use crate::load;
+use crate::snapshots::{self, Driver, Ended, Now, Pending, Program, Requests};
 use crate::stats::Stats;
 use sheave::wasi::LostDescriptors;
-use sheave::{Engine, Snapshot, Store, Val};
+use sheave::{Engine, Restore, Snapshot, Store, Val};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -14,8 +16,7 @@ pub(crate) fn main(args: &ResumeArgs) -> Result<ExitCode, Failure> {
     let mut stats = Stats::start();
     let requests = Requests::start(&args.snapshots)?;
     let of_file = |error: &dyn core::fmt::Display| Failure::of(&args.file, error);
-    let writer = args.snapshots.snapshot_to.as_deref();
-    let writer = writer.map(Writer::new).transpose()?;
+    let writer = args.snapshots.writer()?;
     let snapshot = Snapshot::open(&args.file)
         .map_err(|error| of_file(&format_args!("{:#}", error.root_cause())))?;
     let program = Program::of(&snapshot).map_err(|error| of_file(&error))?;
@@ -94,7 +95,17 @@ fn restore(
         state.now = Now::Answer(1);
     }
     let linker = guest::linker(engine)?;
-    let store = Store::restore(engine, snapshot, &linker, state);
+    let file = args.module.as_deref();
+    let file = file.unwrap_or_else(|| Path::new(&program.file));
+    let restore = Restore::new(engine, snapshot, &linker);
+    // One that is there is taken from there; of the others a program has but one.
+    let store = if args.module.is_some() || snapshot.lacks_modules() {
+        let module = load::module(engine, file)?;
+        let found = move |hash: &_| Ok((module.hash() == *hash).then(|| module.clone()));
+        restore.modules(found).store(state)
+    } else {
+        restore.store(state)
+    };
     let mut store = store.map_err(|error| Failure::of(&args.file, format_args!("{error:#}")))?;
     guest::limit(&args.guest, &mut store)?;
     Ok(store)

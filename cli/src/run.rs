@@ -4,7 +4,7 @@ use crate::args::{GuestArgs, RunArgs};
 use crate::failure::Failure;
 use crate::guest::{self, End, State};
 use crate::load;
-use crate::snapshots::{Driver, Ended, Now, Pending, Program, Requests, SnapshotArgs, Writer};
+use crate::snapshots::{Driver, Ended, Now, Pending, Program, Requests, SnapshotArgs};
 use crate::stats::Stats;
 use sheave::{Instance, Linker, Module, Store, Val};
 use std::path::Path;
@@ -44,10 +44,9 @@ impl Start<'_> {
     ) -> Result<ExitCode, Failure> {
         let mut stats = Stats::start();
         let args = self.guest;
-        let snapshots = self.snapshots.snapshot_to.as_deref();
-        let interruption = args.timeout.is_some() || snapshots.is_some();
+        let interruption = args.timeout.is_some() || self.snapshots.snapshot_to.is_some();
         let engine = guest::engine(args, args.fuel.is_some(), interruption)?;
-        let writer = snapshots.map(Writer::new).transpose()?;
+        let writer = self.snapshots.writer()?;
         let module = load::module(&engine, self.file)?;
         stats.loaded();
         let mut store = self.store(&engine)?;

@@ -14,6 +14,7 @@ pub(crate) fn main(args: &TakeArgs) -> Result<ExitCode, Failure> {
         snapshot_every: None,
         snapshot_after_start: args.after_start,
         snapshot_at_input: args.at_input,
+        snapshot_modules: args.modules,
     };
     let requests = Requests::start(&snapshots)?;
     if let Some(time) = args.after {

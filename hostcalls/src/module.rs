@@ -202,6 +202,15 @@ impl Module {
         Module::deserialize_file(engine, path)
     }
 
+    /// A module from the bytes of an image, which stay where they are.
+    pub(crate) fn shared_image(
+        engine: &Engine,
+        bytes: Arc<dyn AsRef<[u8]> + Send + Sync>,
+    ) -> Result<Module> {
+        let open = |options: &_| loader::Module::from_shared_image(Arc::clone(&bytes), options);
+        Module::of_image(engine, open)
+    }
+
     fn of_image(
         engine: &Engine,
         open: impl Fn(&loader::Options) -> Result<loader::Module, loader::LoadError>,

@@ -23,8 +23,10 @@ pub(crate) use program::{Pending, Program};
 pub(crate) use requests::Requests;
 pub(crate) use writer::Writer;
 
+use crate::failure::Failure;
+
 use crate::units;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -51,4 +53,43 @@ pub(crate) struct SnapshotArgs {
     /// Takes one when the program first reads standard input, before it gets any
     #[arg(long, requires = "snapshot_to")]
     pub(crate) snapshot_at_input: bool,
+
+    /// How the modules are in it
+    #[arg(
+        long,
+        value_name = "HOW",
+        requires = "snapshot_to",
+        default_value = "embedded"
+    )]
+    pub(crate) snapshot_modules: ModulesAs,
+}
+
+impl SnapshotArgs {
+    /// Who writes them, if they go anywhere.
+    pub(crate) fn writer(&self) -> Result<Option<Writer>, Failure> {
+        let path = self.snapshot_to.as_deref();
+        path.map(|path| Writer::new(path, self.snapshot_modules.into()))
+            .transpose()
+    }
+}
+
+/// How a snapshot has its modules.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum ModulesAs {
+    /// As WebAssembly: to be validated and translated again
+    Embedded,
+    /// With all functions translated: the longest to write, the quickest to go on from
+    Translated,
+    /// Not at all: the module's file must be there
+    Absent,
+}
+
+impl From<ModulesAs> for sheave::Modules {
+    fn from(how: ModulesAs) -> Self {
+        match how {
+            ModulesAs::Embedded => Self::Embedded,
+            ModulesAs::Translated => Self::Translated,
+            ModulesAs::Absent => Self::ByHash,
+        }
+    }
 }

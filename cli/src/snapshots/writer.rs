@@ -2,21 +2,22 @@
 
 use crate::failure::Failure;
 use indicatif::{ProgressBar, ProgressStyle};
-use sheave::Snapshot;
+use sheave::{Modules, Snapshot};
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Writes to one file, one snapshot at a time.
 pub(crate) struct Writer {
     path: PathBuf,
+    modules: Modules,
     under_way: Option<JoinHandle<Result<(), String>>>,
 }
 
 impl Writer {
     /// For a file, which need not exist; its folder must.
-    pub(crate) fn new(path: &Path) -> Result<Self, Failure> {
+    pub(crate) fn new(path: &Path, modules: Modules) -> Result<Self, Failure> {
         let folder = match path.parent() {
             Some(folder) if folder != Path::new("") => folder,
             _ => Path::new("."),
@@ -27,6 +28,7 @@ impl Writer {
         sweep(folder, path);
         Ok(Self {
             path: path.to_owned(),
+            modules,
             under_way: None,
         })
     }
@@ -42,8 +44,9 @@ impl Writer {
     /// With why the one before could not be written.
     pub(crate) fn begin(&mut self, snapshot: Snapshot) -> Result<(), String> {
         let before = self.finish();
-        let path = self.path.clone();
-        self.under_way = Some(std::thread::spawn(move || write(&snapshot, &path)));
+        let (path, modules) = (self.path.clone(), self.modules);
+        let write = move || write(&snapshot, &path, modules);
+        self.under_way = Some(std::thread::spawn(write));
         before
     }
 
@@ -60,21 +63,34 @@ impl Writer {
     }
 }
 
-/// Writes a snapshot; on a terminal, what takes long shows that it goes on.
-fn write(snapshot: &Snapshot, path: &Path) -> Result<(), String> {
-    let written = if std::io::stderr().is_terminal() {
-        let bar = ProgressBar::new_spinner().with_message(format!("writing {}", path.display()));
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
-            bar.set_style(style);
+/// How long it takes to write before it shows how far it has come.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Writes a snapshot; on a terminal, what takes long shows how far it has come.
+fn write(snapshot: &Snapshot, path: &Path, modules: Modules) -> Result<(), String> {
+    let start = Instant::now();
+    let mut bar = None;
+    let written = snapshot.write_with(path, modules, |done, all| {
+        if bar.is_none() && start.elapsed() > PATIENCE && std::io::stderr().is_terminal() {
+            bar = Some(progress_bar(path, all));
         }
-        bar.enable_steady_tick(Duration::from_millis(100));
-        let written = snapshot.write_to(path);
+        if let Some(bar) = &bar {
+            bar.set_position(done);
+        }
+    });
+    if let Some(bar) = bar {
         bar.finish_and_clear();
-        written
-    } else {
-        snapshot.write_to(path)
-    };
+    }
     written.map_err(|error| format!("{error:#}"))
+}
+
+fn progress_bar(path: &Path, bytes: u64) -> ProgressBar {
+    let bar = ProgressBar::new(bytes).with_message(path.display().to_string());
+    let template = "writing {msg} {wide_bar} {bytes}/{total_bytes} {eta}";
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
 }
 
 /// Removes what processes that were killed while they wrote have left: `.NAME.PROCESS.NUMBER`.
@@ -126,11 +142,11 @@ mod tests {
             .into_iter()
             .chain([gone.clone(), ours]);
         all.for_each(|name| std::fs::write(folder.path().join(name), "").unwrap());
-        Writer::new(&path).unwrap();
+        Writer::new(&path, Modules::Embedded).unwrap();
         let left = std::fs::read_dir(folder.path()).unwrap().count();
         let removed = !folder.path().join(gone).exists();
         assert_eq!(removed, Path::new("/proc/self/stat").exists());
         assert_eq!(left, if removed { 5 } else { 6 });
-        assert!(Writer::new(&folder.path().join("none/snap")).is_err());
+        assert!(Writer::new(&folder.path().join("none/snap"), Modules::Embedded).is_err());
     }
 }

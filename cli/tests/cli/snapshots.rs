@@ -466,3 +466,69 @@ fn what_is_no_snapshot_of_a_program_is_an_error_of_one_line() {
         .sheave(&["run", "count.wat", "--snapshot-to", "no/where"])
         .fails(1, "no/where: no snapshot can be written there");
 }
+
+#[test]
+fn a_module_can_stay_in_its_file() {
+    let folder = Folder::new();
+    let file = folder.file("count.wat", COUNT);
+    let straight = folder.sheave(&["run", "--invoke", "count", "count.wat", "1000"]);
+    let take = |modules| {
+        let fuel = [
+            "snapshot", "--fuel", "5000", "--invoke", "count", "-o", "snap",
+        ];
+        folder
+            .sheave(&[&fuel[..], &["--modules", modules, "count.wat", "1000"]].concat())
+            .prints("");
+        let bytes = std::fs::read(folder.path().join("snap")).unwrap();
+        ["\0asm", "sheave\x1a\n"]
+            .map(|magic| bytes.windows(magic.len()).any(|b| b == magic.as_bytes()))
+    };
+    let contained = ["absent", "embedded", "translated"].map(take);
+    assert_eq!(contained, [[false, false], [true, false], [true, true]]);
+    let resume = ["resume", "snap", "--fuel", "1000000"];
+    folder.sheave(&resume).prints(&straight.stdout);
+    take("absent");
+    folder.sheave(&resume).prints(&straight.stdout);
+    std::fs::rename(&file, folder.path().join("moved")).unwrap();
+    folder.sheave(&resume).fails_with(1, "count.wat: ");
+    let moved = [&resume[..], &["--module", "moved"]].concat();
+    folder.sheave(&moved).prints(&straight.stdout);
+    folder.file("moved", "(module)");
+    folder
+        .sheave(&moved)
+        .fails_with(1, "does not contain module");
+    take_of(&folder);
+}
+
+/// A program that is resumed writes its module as it is told, too.
+fn take_of(folder: &Folder) {
+    folder.file("count.wat", COUNT);
+    let take = [
+        "snapshot",
+        "--fuel",
+        "5000",
+        "--invoke",
+        "count",
+        "-o",
+        "snap",
+        "count.wat",
+        "1000",
+    ];
+    folder.sheave(&take).prints("");
+    let straight = folder.sheave(&["resume", "snap", "--fuel", "1000000"]);
+    let again = [
+        "resume",
+        "snap",
+        "--fuel",
+        "1000000",
+        "--snapshot-to",
+        "again",
+        "--snapshot-after-start",
+    ];
+    folder
+        .sheave(&[&again[..], &["--snapshot-modules", "translated"]].concat())
+        .prints(&straight.stdout);
+    folder
+        .sheave(&["resume", "again", "--fuel", "1000000"])
+        .prints(&straight.stdout);
+}

@@ -68,13 +68,12 @@ impl<'a> Layout<'a> {
         let [_, list, wasm, ..] = &mut small;
         list.list(&contents.modules, |w, module| {
             w.0.extend_from_slice(&module.hash().0);
-            let bytes = module.wasm().filter(|_| modules == Modules::Embedded);
-            w.option(bytes, |w, bytes| {
+            w.option(module.written(modules), |w, bytes| {
                 wasm.0.resize(wasm.0.len().next_multiple_of(8), 0);
                 w.u64(wasm.0.len() as u64);
                 w.u64(bytes.len() as u64);
-                w.u32(crc32fast::hash(bytes));
-                wasm.0.extend_from_slice(bytes);
+                w.u32(crc32fast::hash(&bytes));
+                wasm.0.extend_from_slice(&bytes);
             });
         });
         let registry = snapshot.0.engine.as_ref().map(|e| &**e.types());
@@ -223,7 +222,7 @@ pub(super) fn decode(file: &Blob) -> Result<Decoded> {
             .checked_add(len)
             .and_then(|end| bytes(WASM).part(start..end));
         let wasm = wasm.ok_or_else(|| anyhow!("damaged snapshot: place of a module"))?;
-        Ok(ModuleSource::Wasm(hash, wasm, crc))
+        Ok(ModuleSource::Bytes(hash, wasm, crc))
     })?;
     reader.end()?;
     let pages = |runs: usize, pages: usize| {

@@ -73,6 +73,9 @@ pub enum Modules {
     /// Their bytes.
     #[default]
     Embedded,
+    /// Their images, with all functions translated ([`Module::serialize`](crate::Module::serialize)): longer to write, but
+    /// who restores it need neither validate nor translate anything, and what is not used is not even read.
+    Translated,
     /// Only their hashes: who restores it must have them ([`Restore::modules`]).
     ByHash,
 }
@@ -217,6 +220,12 @@ impl Snapshot {
     /// The modules of its instances, by hash.
     pub fn modules(&self) -> impl ExactSizeIterator<Item = ModuleHash> {
         self.contents().modules.iter().map(|m| m.hash())
+    }
+
+    /// Whether it has only the hash of one of its modules: [`Restore::modules`] must find that, or the snapshot that it
+    /// was taken relative to.
+    pub fn lacks_modules(&self) -> bool {
+        self.contents().modules.iter().any(|m| m.is_elsewhere())
     }
 
     /// Whether it needs another snapshot, which it was taken relative to ([`Store::snapshot_since`]), and does not have it

@@ -1,7 +1,11 @@
 //! The modules of a snapshot: at hand, in the file, or known by their hash alone.
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use std::borrow::Cow;
+use std::sync::Arc;
 
+use anyhow::{Context as _, Result, bail};
+
+use super::Modules;
 use super::blob::Blob;
 use crate::Engine;
 use crate::module::Module;
@@ -35,8 +39,8 @@ impl ModuleHash {
 pub(super) enum ModuleSource {
     /// It is there, in the engine that the snapshot was taken in.
     Module(Module),
-    /// Its bytes, with their checksum.
-    Wasm(ModuleHash, Blob, u32),
+    /// Its bytes, or its image, with their checksum.
+    Bytes(ModuleHash, Blob, u32),
     /// Somebody else has it.
     Hash(ModuleHash),
 }
@@ -45,17 +49,28 @@ impl ModuleSource {
     pub(super) fn hash(&self) -> ModuleHash {
         match self {
             ModuleSource::Module(module) => module.hash(),
-            ModuleSource::Wasm(hash, ..) | ModuleSource::Hash(hash) => *hash,
+            ModuleSource::Bytes(hash, ..) | ModuleSource::Hash(hash) => *hash,
         }
     }
 
-    /// Its bytes, if it has them.
-    pub(super) fn wasm(&self) -> Option<&[u8]> {
-        match self {
-            ModuleSource::Module(module) => Some(module.wasm()),
-            ModuleSource::Wasm(_, bytes, _) => Some(bytes),
-            ModuleSource::Hash(_) => None,
+    /// What a file contains of it: its bytes or its image, if it has them.
+    pub(super) fn written(&self, how: Modules) -> Option<Cow<'_, [u8]>> {
+        match (self, how) {
+            (_, Modules::ByHash) | (ModuleSource::Hash(_), _) => None,
+            (ModuleSource::Module(module), Modules::Embedded) => Some(module.wasm().into()),
+            (ModuleSource::Module(module), Modules::Translated) => {
+                // One with a function that turns out to be invalid has no image.
+                let image = module.serialize().map(Cow::Owned);
+                Some(image.unwrap_or(Cow::Borrowed(module.wasm())))
+            }
+            // Whatever it was written as.
+            (ModuleSource::Bytes(_, bytes, _), _) => Some(Cow::Borrowed(bytes)),
         }
+    }
+
+    /// Whether only its hash is here.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        matches!(self, ModuleSource::Hash(_))
     }
 
     /// The module in an engine: as it is, if it is of that engine; from `lookup`, if that has it; or from its bytes,
@@ -80,14 +95,20 @@ impl ModuleSource {
             }
             return Ok(module);
         }
-        if let ModuleSource::Wasm(_, bytes, crc) = self
-            && crc32fast::hash(bytes) != *crc
-        {
-            bail!("damaged snapshot: checksum of module {hash}");
-        }
-        let wasm = self.wasm().ok_or_else(|| {
-            anyhow!("the snapshot does not contain module {hash}, and none was given for it")
-        })?;
-        Module::from_binary(engine, wasm).context("a module of the snapshot")
+        let module = match self {
+            // An image has checksums of its own, for each part when it is used.
+            ModuleSource::Bytes(_, bytes, _) if Module::is_image(bytes) => {
+                Module::shared_image(engine, Arc::new(bytes.clone()))
+            }
+            ModuleSource::Bytes(_, bytes, crc) if crc32fast::hash(bytes) == *crc => {
+                Module::from_binary(engine, bytes)
+            }
+            ModuleSource::Bytes(..) => bail!("damaged snapshot: checksum of module {hash}"),
+            ModuleSource::Module(module) => Module::from_binary(engine, module.wasm()),
+            ModuleSource::Hash(_) => {
+                bail!("the snapshot does not contain module {hash}, and none was given for it")
+            }
+        };
+        module.context("a module of the snapshot")
     }
 }

@@ -93,9 +93,9 @@ impl<'a, T: 'static> Restore<'a, T> {
         let mut modules = Vec::with_capacity(contents.modules.len());
         for source in &contents.modules {
             // One that is not in the snapshot may be in those that it is relative to.
-            let hash = source.wasm().is_none().then(|| source.hash());
+            let hash = source.is_elsewhere().then(|| source.hash());
             let others = chain.iter().flat_map(|s| &s.contents().modules);
-            let mut others = others.filter(|s| Some(s.hash()) == hash && s.wasm().is_some());
+            let mut others = others.filter(|s| Some(s.hash()) == hash && !s.is_elsewhere());
             let source = others.next().unwrap_or(source);
             modules.push(source.load(engine, &mut self.modules)?);
         }

@@ -322,6 +322,32 @@ fn modules_can_come_from_elsewhere() {
 }
 
 #[test]
+fn modules_can_be_there_translated() {
+    on_both(|engine| {
+        let (mut store, _) = instance(engine, COUNTER);
+        next(&mut store);
+        let bytes = store.snapshot().unwrap().to_bytes_with(Modules::Translated);
+        let restored = |bytes: &[u8]| {
+            let other = Engine::new(engine.config())?;
+            let snapshot = Snapshot::from_bytes(bytes)?;
+            Ok::<_, sheave_hostcalls::Error>((
+                Store::restore(&other, &snapshot, &Linker::new(&other), ())?,
+                snapshot,
+            ))
+        };
+        let (mut copy, snapshot) = restored(&bytes).unwrap();
+        assert_eq!(next(&mut copy), 2 * 3);
+        // It is written as it is, and made again from what was restored.
+        assert!(snapshot.to_bytes() == bytes);
+        let again = copy.snapshot().unwrap();
+        assert!(again.modules().eq(snapshot.modules()));
+        let (mut copy, _) = restored(&again.to_bytes_with(Modules::Translated)).unwrap();
+        assert_eq!(next(&mut copy), 3 * 4);
+        assert_eq!(next(&mut restored(&again.to_bytes()).unwrap().0), 3 * 4);
+    });
+}
+
+#[test]
 #[cfg_attr(miri, ignore = "writes a file")]
 fn a_file_is_restored_from_and_only_its_pages_are_not_checked_before() {
     on_both(|engine| {
