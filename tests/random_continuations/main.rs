@@ -13,66 +13,125 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use sheave::{
-    AsContextMut, Caller, Config, Engine, Executor, Instance, Module, RootScope, Store,
-    ThrownException, Trap, Val,
+    AsContextMut, CallOutcome, Caller, Config, Engine, Executor, Func, Instance, Module, Result,
+    RootScope, Store, ThrownException, Trap, Val,
 };
 use std::collections::BTreeMap;
 
-fn engine(executor: Executor, gc_stress: bool) -> Engine {
+/// In what ways programs are run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Way {
+    Plain,
+    /// Every allocation collects.
+    Stress,
+    /// That too, and calls stop again and again, with a collection each time.
+    Pauses,
+}
+
+fn engine(executor: Executor, way: Way) -> Engine {
     let mut config = Config::new();
     config
         .wasm_stack_switching(true)
         .executor(executor)
-        .gc_stress(gc_stress);
+        .gc_stress(way != Way::Plain)
+        .consume_fuel(way == Way::Pauses);
     Engine::new(&config).expect("an engine")
 }
 
+type Log = Vec<(u32, i32)>;
+
+/// Calls a function that is paused whenever it has run a few blocks.
+fn call_with_pauses(store: &mut Store<Log>, func: Func, args: &[Val]) -> Result<i32> {
+    const FUEL: u64 = 16;
+    let mut results = [Val::I32(0)];
+    let mut fuel = FUEL;
+    store.set_fuel(fuel)?;
+    let (first, mut pauses) = (store.data().len(), 0);
+    let mut outcome = func.call_resumable(store, args, &mut results)?;
+    while outcome != CallOutcome::Finished {
+        pauses += 1;
+        store.gc(None)?;
+        let done = store.data().len();
+        store.set_fuel(fuel)?;
+        outcome = store.resume_call(&mut results)?;
+        // A block may want more than that.
+        fuel = if store.data().len() > done {
+            FUEL
+        } else {
+            2 * fuel
+        };
+    }
+    // A statement is several operators.
+    assert!(pauses > 0 || store.data().len() - first < 20);
+    Ok(results[0].unwrap_i32())
+}
+
 /// What a store does with a program: how each invocation ends, and all the statements that are run.
-fn run(engine: &Engine, program: &Program) -> (Vec<Outcome>, Vec<(u32, i32)>) {
+fn run(executor: Executor, way: Way, program: &Program) -> (Vec<Outcome>, Log) {
+    let engine = &engine(executor, way);
     let module = Module::new(engine, wat::module(program)).expect("a valid module");
-    let mut store = Store::new(engine, Vec::new());
-    let log = sheave::Func::wrap(
+    let mut store = Store::new(engine, Log::new());
+    let pauses = way == Way::Pauses;
+    let log = Func::wrap(
         &mut store,
-        |mut caller: Caller<'_, Vec<(u32, i32)>>, id: u32, x: i32| caller.data_mut().push((id, x)),
+        |mut caller: Caller<'_, Log>, id: u32, x: i32| {
+            caller.data_mut().push((id, x));
+        },
     );
+    if pauses {
+        store.set_fuel(u64::MAX).expect("fuel is counted");
+    }
     let instance = Instance::new(&mut store, &module, &[log.into()]).expect("an instance");
     let budget = instance.get_global(&mut store, "budget").expect("a global");
     let mut outcomes = Vec::new();
     for invocation in &program.invocations {
-        let mut store = RootScope::new(&mut store);
         budget
             .set(&mut store, invocation.budget.into())
             .expect("an i32");
         if invocation.fill {
+            if pauses {
+                store.set_fuel(u64::MAX).expect("fuel is counted");
+            }
             let fill = instance.get_func(&mut store, "fill").expect("a function");
             fill.call(&mut store, &[], &mut []).expect("it cannot trap");
         }
         let func = format!("r{}", invocation.root);
         let func = instance.get_func(&mut store, &func).expect("a function");
-        let mut results = [Val::I32(0)];
         let args = [invocation.x.into(), Val::ContRef(None)];
-        let called = func.call(&mut store, &args, &mut results);
-        outcomes.push(match called {
-            Ok(()) => Outcome::Returned(results[0].unwrap_i32()),
-            Err(error) => match error.downcast_ref::<Trap>() {
-                Some(Trap::Unreachable) => Outcome::Trapped(model::Trap::Unreachable),
-                Some(Trap::NullReference) => Outcome::Trapped(model::Trap::Null),
-                Some(Trap::ContinuationConsumed) => Outcome::Trapped(model::Trap::Consumed),
-                Some(Trap::UnhandledTag) => Outcome::Trapped(model::Trap::Unhandled),
-                _ if error.is::<ThrownException>() => {
-                    let thrown = store.as_context_mut().take_pending_exception();
-                    let field = thrown.expect("an exception").field(&mut store, 0);
-                    Outcome::Thrown(field.expect("a payload").unwrap_i32())
-                }
-                _ => panic!("{error:?}"),
-            },
-        });
+        let called = if pauses {
+            call_with_pauses(&mut store, func, &args)
+        } else {
+            let mut results = [Val::I32(0)];
+            let called = func.call(&mut store, &args, &mut results);
+            called.map(|()| results[0].unwrap_i32())
+        };
+        outcomes.push(outcome(&mut store, called));
     }
     (outcomes, store.into_data())
 }
 
+fn outcome(store: &mut Store<Log>, called: Result<i32>) -> Outcome {
+    let error = match called {
+        Ok(x) => return Outcome::Returned(x),
+        Err(error) => error,
+    };
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::Unreachable) => Outcome::Trapped(model::Trap::Unreachable),
+        Some(Trap::NullReference) => Outcome::Trapped(model::Trap::Null),
+        Some(Trap::ContinuationConsumed) => Outcome::Trapped(model::Trap::Consumed),
+        Some(Trap::UnhandledTag) => Outcome::Trapped(model::Trap::Unhandled),
+        _ if error.is::<ThrownException>() => {
+            let mut store = RootScope::new(store);
+            let thrown = store.as_context_mut().take_pending_exception();
+            let field = thrown.expect("an exception").field(&mut store, 0);
+            Outcome::Thrown(field.expect("a payload").unwrap_i32())
+        }
+        _ => panic!("{error:?}"),
+    }
+}
+
 /// What should happen.
-fn expected(program: &Program) -> (Vec<Outcome>, Vec<(u32, i32)>) {
+fn expected(program: &Program) -> (Vec<Outcome>, Log) {
     let mut machine = Machine::new(program);
     let outcomes = program.invocations.iter();
     let outcomes = outcomes.map(|i| machine.invoke(*i));
@@ -143,11 +202,11 @@ proptest! {
     fn random_programs_do_what_the_model_does(program in program()) {
         let expected = expected(&program);
         for executor in [Executor::Threaded, Executor::Portable] {
-            for gc_stress in [false, true] {
+            for way in [Way::Plain, Way::Stress, Way::Pauses] {
                 if executor.available() {
-                    let ours = run(&engine(executor, gc_stress), &program);
+                    let ours = run(executor, way, &program);
                     prop_assert_eq!(
-                        &ours, &expected, "{:?}, {}\n{}", executor, gc_stress, wat::module(&program)
+                        &ours, &expected, "{:?}, {:?}\n{}", executor, way, wat::module(&program)
                     );
                 }
             }
