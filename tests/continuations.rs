@@ -80,6 +80,102 @@ fn every_rule_holds_where_every_allocation_collects() {
     run_all(Executor::Portable, true);
 }
 
+/// A script in which `n` numbers are arguments, payload, what a suspension gives, results, bound in two halves, and the
+/// payload of an exception.
+fn many_values(n: usize) -> String {
+    let types = "i64 ".repeat(n);
+    let rest = "i64 ".repeat(n - n / 2);
+    let push = |from: usize, to: usize| {
+        let push = |i| format!("(i64.add (local.get $x) (i64.const {i}))");
+        (from..to).map(push).collect::<String>()
+    };
+    // The last is on top.
+    let fold = "(local.set $y) (local.set $sum (i64.add (i64.mul (local.get $sum) (i64.const 31)) (local.get $y)))";
+    let fold = fold.repeat(n);
+    let sum = |x: i64| {
+        let values = (0..n as i64).rev();
+        values.fold(0_i64, |sum, i| sum.wrapping_mul(31).wrapping_add(x + i))
+    };
+    let params = (0..n)
+        .map(|i| format!("(local.get {i})"))
+        .collect::<String>();
+    let all = push(0, n);
+    let (first, last) = (push(0, n / 2), push(n / 2, n));
+    format!(
+        r#"(module
+  (type $f (func (param {types}) (result {types}))) (type $k (cont $f))
+  (type $g (func (param {rest}) (result {types}))) (type $l (cont $g))
+  (tag $t (param {types}) (result {types}))
+  (tag $e (param {types}))
+  (elem declare func $body)
+  (func $body (type $f) {params} (suspend $t))
+  (func (export "resume") (param $x i64) (result i64)
+    (local $k (ref null $k)) (local $sum i64) (local $y i64)
+    (block $h (result {types} (ref $k))
+      {all} (cont.new $k (ref.func $body))
+      (resume $k (on $t $h))
+      (unreachable))
+    (local.set $k)
+    (resume $k (local.get $k))
+    {fold}
+    (local.get $sum))
+  (func (export "bind") (param $x i64) (result i64)
+    (local $k (ref null $k)) (local $sum i64) (local $y i64)
+    (block $h (result {types} (ref $k))
+      {last}
+      {first} (cont.new $k (ref.func $body)) (cont.bind $k $l)
+      (resume $l (on $t $h))
+      (unreachable))
+    (local.set $k)
+    {fold}
+    (local.set $sum (i64.const 0))
+    {last}
+    {first} (local.get $k) (cont.bind $k $l)
+    (resume $l)
+    {fold}
+    (local.get $sum))
+  (func (export "throw") (param $x i64) (result i64)
+    (local $k (ref null $k)) (local $sum i64) (local $y i64)
+    (block $h (result {types} (ref $k))
+      {all} (cont.new $k (ref.func $body))
+      (resume $k (on $t $h))
+      (unreachable))
+    (local.set $k)
+    {fold}
+    (local.set $sum (i64.const 0))
+    (block $h (result {types})
+      (try_table (catch $e $h) {all} (local.get $k) (resume_throw $k $e) (unreachable))
+      (unreachable))
+    {fold}
+    (local.get $sum)))
+(assert_return (invoke "resume" (i64.const 1)) (i64.const {}))
+(assert_return (invoke "bind" (i64.const 20)) (i64.const {}))
+(assert_return (invoke "throw" (i64.const 300)) (i64.const {}))
+"#,
+        sum(1),
+        sum(20),
+        sum(300)
+    )
+}
+
+#[test]
+fn stacks_of_all_sizes_take_as_many_values_as_there_are() {
+    let sizes: &[usize] = if cfg!(miri) {
+        &[70]
+    } else {
+        &[
+            1, 2, 3, 30, 31, 32, 61, 62, 63, 64, 65, 127, 128, 250, 511, 600, 999,
+        ]
+    };
+    for n in sizes {
+        let text = many_values(*n);
+        for executor in [Executor::Threaded, Executor::Portable] {
+            run(&format!("{n} values"), &text, executor, false);
+            run(&format!("{n} values"), &text, executor, true);
+        }
+    }
+}
+
 #[test]
 #[cfg_attr(miri, ignore = "reads a folder")]
 fn every_script_is_run() {
