@@ -96,9 +96,32 @@ pub(crate) fn generate(rows: &[Row], text: &str) -> String {
         writeln!(w, "    {:?},", r.effect).unwrap();
     }
     writeln!(w, "];").unwrap();
+    operand_names(rows, w);
     lookups(rows, w);
     encoders(rows, w);
     s
+}
+
+/// The names of operands, each once, and for each operand of the table which it has: so code that
+/// looks for one by name does not hold the rows.
+fn operand_names(rows: &[Row], w: &mut String) {
+    let mut names: Vec<&str> = Vec::new();
+    let mut of = String::new();
+    for o in rows.iter().flat_map(|r| &r.operands) {
+        let i = names.iter().position(|name| *name == o.name);
+        let i = i.unwrap_or_else(|| {
+            names.push(&o.name);
+            names.len() - 1
+        });
+        write!(of, "{i},").unwrap();
+    }
+    writeln!(
+        w,
+        "pub(crate) static OPERAND_NAMES: [&str; {}] = {names:?};",
+        names.len()
+    )
+    .unwrap();
+    writeln!(w, "/// Indices of names, by the place in `PLACES`.\npub(crate) static NAME_OF: [u8; {}] = [{of}];", of.matches(',').count()).unwrap();
 }
 
 fn lookups(rows: &[Row], w: &mut String) {

@@ -73,12 +73,7 @@ impl Instr<'_> {
 
     /// The bits of the operand of that name.
     pub fn get(&self, name: &str) -> Option<u64> {
-        self.op
-            .def()
-            .operands
-            .iter()
-            .find(|o| o.name == name)
-            .map(|o| self.raw(o))
+        self.op.shape().operand(name).map(|o| self.raw(o))
     }
 
     /// How many, if it has an operand that says so.

@@ -3,7 +3,7 @@
 //! No row holds a pointer, so the table is small and needs no relocation when a program starts; and a program that
 //! prints no bytecode does not hold the texts.
 
-use crate::{Kind, OP_COUNT, OPS, Role, Ty};
+use crate::{Kind, NAME_OF, OP_COUNT, OPERAND_NAMES, OPS, Role, Ty};
 
 /// What an operand is, and where.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +69,15 @@ impl OpShape {
     #[inline]
     pub fn operands(&self) -> &'static [Place] {
         &PLACES[usize::from(self.first)..][..usize::from(self.count)]
+    }
+
+    /// The operand of that name.
+    pub fn operand(&self, name: &str) -> Option<&'static Place> {
+        let names = &NAME_OF[usize::from(self.first)..][..usize::from(self.count)];
+        let k = names
+            .iter()
+            .position(|i| OPERAND_NAMES[usize::from(*i)] == name)?;
+        self.operands().get(k)
     }
 
     /// The operand that says how many: the one called `n`.
@@ -160,6 +169,8 @@ mod tests {
                     (operand.role, operand.ty, operand.at),
                     (place.role, place.ty, place.at)
                 );
+                let named = shape.operand(operand.name);
+                assert!(named.is_some_and(|named| core::ptr::eq(named, place)));
             }
             let n = op.operands.iter().find(|o| o.name == "n").map(|o| o.at);
             assert_eq!(shape.n().map(|o| o.at), n);
