@@ -41,6 +41,7 @@ fn run(name: &str, text: &str, executor: Executor, gc_stress: bool) -> usize {
         features: Some("all".parse().expect("a list of features")),
         executor: Some(executor),
         gc_stress,
+        snapshots: false,
     };
     let report = sheave_wast::run(text, &options);
     let failures: Vec<_> = report.failures.iter().map(ToString::to_string).collect();

@@ -19,6 +19,7 @@ fn what_was_wrong_once_is_right() {
                     features: None,
                     executor: Some(executor),
                     gc_stress: false,
+                    snapshots: false,
                 };
                 let report = sheave_wast::run(&text, &options);
                 assert!(

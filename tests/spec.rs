@@ -37,10 +37,20 @@ fn skipped() -> BTreeMap<&'static str, &'static str> {
 
 /// Runs the files and fails with the list of those that did not do what they should.
 fn check(files: impl Iterator<Item = TestFile<'static>>, executor: Executor) {
-    check_with(files, executor, false);
+    check_with(files, executor, Mode::Plain);
 }
 
-fn check_with(files: impl Iterator<Item = TestFile<'static>>, executor: Executor, gc_stress: bool) {
+/// What is done besides what the scripts say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Plain,
+    /// Every allocation collects.
+    GcStress,
+    /// The store is replaced by one restored from its snapshot after each directive that can change it.
+    Snapshots,
+}
+
+fn check_with(files: impl Iterator<Item = TestFile<'static>>, executor: Executor, mode: Mode) {
     if !executor.available() {
         println!(
             "skipped: this build has no {executor:?} executor (it needs an optimised build of sheave-interp on x86-64, aarch64 or riscv64)"
@@ -55,7 +65,8 @@ fn check_with(files: impl Iterator<Item = TestFile<'static>>, executor: Executor
         let options = Options {
             features: Some(features),
             executor: Some(executor),
-            gc_stress,
+            gc_stress: mode == Mode::GcStress,
+            snapshots: mode == Mode::Snapshots,
         };
         let outcome = sheave_wast::run(file.raw(), &options);
         match (skipped.get(path.as_str()), outcome.failures.len()) {
@@ -139,8 +150,37 @@ fn the_suite_of_gc_passes_if_every_allocation_collects() {
     let of_gc = |files: Vec<TestFile<'static>>| files.into_iter().filter(|f| f.parent() == "gc");
     for executor in [Executor::Threaded, Executor::Portable] {
         let files = Proposal::all().iter().flat_map(|p| proposal(*p));
-        check_with(of_gc(files.collect()), executor, true);
+        check_with(of_gc(files.collect()), executor, Mode::GcStress);
     }
+}
+
+/// All of the official suite, each file once: most of what the proposals have is there too.
+#[test]
+#[cfg(not(miri))]
+fn the_latest_suite_passes_in_stores_restored_between_any_two_commands() {
+    check_with(
+        spec(SpecVersion::Latest),
+        Executor::Portable,
+        Mode::Snapshots,
+    );
+}
+
+#[test]
+#[cfg(not(miri))]
+fn the_suites_of_proposals_pass_in_stores_restored_between_any_two_commands() {
+    let all = Proposal::all().iter().flat_map(|p| proposal(*p));
+    check_with(all, Executor::Portable, Mode::Snapshots);
+}
+
+#[test]
+fn small_files_pass_in_stores_restored_between_any_two_commands() {
+    let small = if cfg!(miri) { &SMALL[..3] } else { &SMALL };
+    let files = proposal(Proposal::MultiMemory);
+    check_with(
+        files.filter(|file| small.contains(&file.name())),
+        Executor::Portable,
+        Mode::Snapshots,
+    );
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub(crate) fn main(args: &WastArgs) -> Result<ExitCode, Failure> {
         features: args.features.clone(),
         executor,
         gc_stress: false,
+        snapshots: false,
     };
     let (mut passed, mut failed, mut unread) = (0, 0, None);
     // A failure panics nowhere but in the engine's bugs; the runner reports those as failed assertions.

@@ -22,7 +22,7 @@ const HEADER: usize = 160;
 /// Bytes that a memory may have, and elements a table.
 const MOST: usize = 64 << 20;
 
-fn word(image: &[u8], at: usize) -> Option<usize> {
+pub fn word(image: &[u8], at: usize) -> Option<usize> {
     let bytes = image.get(at..)?.first_chunk()?;
     usize::try_from(u64::from_le_bytes(*bytes)).ok()
 }
@@ -35,7 +35,7 @@ fn part(image: &[u8], at: usize) -> Option<std::ops::Range<usize>> {
 }
 
 /// CRC-32 by its definition.
-fn crc32(parts: &[&[u8]]) -> [u8; 4] {
+pub fn crc32(parts: &[&[u8]]) -> [u8; 4] {
     let crc = parts
         .iter()
         .flat_map(|part| part.iter())
@@ -213,8 +213,26 @@ fn one(seed: u64) -> Result<&'static str> {
     })
 }
 
+/// What is damaged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Subject {
+    /// Images of modules.
+    Images,
+    /// Snapshots of paused stores.
+    Snapshots,
+}
+
+impl Subject {
+    fn one(self, seed: u64) -> Result<&'static str> {
+        match self {
+            Subject::Images => one(seed),
+            Subject::Snapshots => crate::snapshots::one(seed),
+        }
+    }
+}
+
 /// The child: runs cases from the `skip`-th on, and says before each which one it is.
-pub fn child(seed: u64, skip: u64, seconds: u64) {
+pub fn child(subject: Subject, seed: u64, skip: u64, seconds: u64) {
     let (mut seeds, start) = (Random(seed), Instant::now());
     for index in 0.. {
         let seed = seeds.next();
@@ -225,7 +243,7 @@ pub fn child(seed: u64, skip: u64, seconds: u64) {
             break;
         }
         println!("case {index} {seed:#x}");
-        let outcome = catch_unwind(AssertUnwindSafe(|| one(seed)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| subject.one(seed)));
         match outcome {
             Ok(Ok(outcome)) => println!("{outcome}"),
             Ok(Err(error)) => println!("FOUND --damaged-case {seed:#x}: {error:#}"),
@@ -235,13 +253,13 @@ pub fn child(seed: u64, skip: u64, seconds: u64) {
 }
 
 /// One case, in this process.
-pub fn single(seed: u64) -> Result<()> {
-    println!("{}", one(seed)?);
+pub fn single(subject: Subject, seed: u64) -> Result<()> {
+    println!("{}", subject.one(seed)?);
     Ok(())
 }
 
 /// Runs cases in children for some time; gives how many findings there were.
-pub fn fuzz(seed: u64, seconds: u64) -> Result<u64> {
+pub fn fuzz(subject: Subject, seed: u64, seconds: u64) -> Result<u64> {
     let start = Instant::now();
     let (mut skip, mut found, mut said) = (0, 0, start);
     let mut outcomes = std::collections::BTreeMap::<String, u64>::new();
@@ -256,6 +274,7 @@ pub fn fuzz(seed: u64, seconds: u64) -> Result<u64> {
         }
         let mut child = Command::new(std::env::current_exe()?)
             .args(["--damaged-child", &skip.to_string()])
+            .args((subject == Subject::Snapshots).then_some("--snapshots"))
             .args(["--seed", &seed.to_string(), "--seconds", &left.to_string()])
             .stdout(Stdio::piped())
             .spawn()?;

@@ -7,6 +7,7 @@
 //! cargo run --release --manifest-path fuzz/Cargo.toml -- --wasm FILE --case 0x1234 --shrink
 //! cargo run --release --manifest-path fuzz/Cargo.toml -- --corpus DIR --times 3 # programs that export run(i32) -> i64
 //! cargo run --release --manifest-path fuzz/Cargo.toml -- --damaged --seconds 60 # damaged images, opened and run
+//! cargo run --release --manifest-path fuzz/Cargo.toml -- --snapshots --seconds 60 # damaged snapshots, restored and run
 //! cargo run --release --manifest-path fuzz/Cargo.toml -- --objects --seconds 60 # garbage collection at every allocation
 //! ```
 
@@ -19,6 +20,7 @@ mod objects;
 mod ours;
 mod peer;
 mod random;
+mod snapshots;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -39,10 +41,21 @@ struct Args {
     times: i32,
     shrink: bool,
     damaged: bool,
+    snapshots: bool,
     objects: bool,
     damaged_child: Option<u64>,
     damaged_case: Option<u64>,
     out: PathBuf,
+}
+
+impl Args {
+    fn subject(&self) -> damage::Subject {
+        if self.snapshots {
+            damage::Subject::Snapshots
+        } else {
+            damage::Subject::Images
+        }
+    }
 }
 
 fn number(text: &str) -> Result<u64> {
@@ -62,6 +75,7 @@ fn args() -> Result<Args> {
         times: 3,
         shrink: false,
         damaged: false,
+        snapshots: false,
         objects: false,
         damaged_child: None,
         damaged_case: None,
@@ -80,6 +94,7 @@ fn args() -> Result<Args> {
             "--out" => a.out = value()?.into(),
             "--shrink" => a.shrink = true,
             "--damaged" => a.damaged = true,
+            "--snapshots" => a.snapshots = true,
             "--objects" => a.objects = true,
             "--damaged-child" => a.damaged_child = Some(number(&value()?)?),
             "--damaged-case" => a.damaged_case = Some(number(&value()?)?),
@@ -258,18 +273,18 @@ fn corpus(dir: &Path, times: i32) -> Result<u64> {
 fn main() -> Result<()> {
     let a = args()?;
     if let Some(seed) = a.damaged_case {
-        return damage::single(seed);
+        return damage::single(a.subject(), seed);
     }
     // What panics is said once, with the seed.
     if a.case.is_none() {
         std::panic::set_hook(Box::new(|_| {}));
     }
     if let Some(skip) = a.damaged_child {
-        damage::child(a.seed, skip, a.seconds);
+        damage::child(a.subject(), a.seed, skip, a.seconds);
         return Ok(());
     }
     let found = match (&a.corpus, a.case) {
-        _ if a.damaged => damage::fuzz(a.seed, a.seconds)?,
+        _ if a.damaged || a.snapshots => damage::fuzz(a.subject(), a.seed, a.seconds)?,
         (None, Some(seed)) if a.objects => {
             println!("{}", objects::module(seed));
             match objects::check(seed) {

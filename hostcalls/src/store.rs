@@ -17,6 +17,7 @@ use crate::interrupt::InterruptHandle;
 use crate::limits::ResourceLimiter;
 use crate::module::Module;
 use crate::resume::PausedState;
+use crate::snapshot::Restored;
 use crate::types::{GlobalType, MemoryType, TableType};
 use crate::{Error, Result};
 
@@ -65,6 +66,8 @@ pub(crate) struct StoreOpaque {
     pub(crate) thrown: Mutex<Thrown>,
     /// Fuel that the machine does not have yet.
     pub(crate) fuel_reserve: FuelReserve,
+    /// What has a name from the snapshot that this was restored from.
+    pub(crate) restored: Restored,
 }
 
 /// How a host function failed.
@@ -204,6 +207,7 @@ impl StoreOpaque {
             paused: None,
             thrown: Mutex::new(None),
             fuel_reserve: FuelReserve::default(),
+            restored: Restored::default(),
         })
     }
 

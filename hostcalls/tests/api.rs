@@ -21,9 +21,11 @@ mod api {
     mod reentry;
     mod resuming;
     mod rooting;
+    mod saving;
     mod snapshots;
     mod suspensions;
     mod tails;
+    mod targets;
     mod vectors;
     mod yielding;
 

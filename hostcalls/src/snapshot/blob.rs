@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use sheave_interp::FilePlace;
 
-use super::pages::PAGE;
+use super::pages::{PAGE, is_zero};
 
 /// Bytes that never change. Cheap to clone.
 #[derive(Clone)]
@@ -197,12 +197,11 @@ fn file_in_memory(len: usize) -> std::io::Result<File> {
 pub(super) fn stretches(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut at = 0;
     core::iter::from_fn(move || {
-        let zero = |page: &[u8]| page.iter().all(|b| *b == 0);
         let rest = &bytes[at..];
-        let skip = rest.chunks(PAGE).take_while(|page| zero(page)).count() * PAGE;
+        let skip = rest.chunks(PAGE).take_while(|page| is_zero(page)).count() * PAGE;
         let start = at + skip.min(rest.len());
         let rest = &bytes[start..];
-        let take = rest.chunks(PAGE).take_while(|page| !zero(page)).count() * PAGE;
+        let take = rest.chunks(PAGE).take_while(|page| !is_zero(page)).count() * PAGE;
         let end = start + take.min(rest.len());
         at = end;
         (end > start).then(|| (start, &bytes[start..end]))

@@ -3,6 +3,7 @@
 use sheave_interp::{FuncAddr, PauseReason, VmState};
 use sheave_loader::{GlobalType, MemoryType, SubType, TableType};
 
+use super::handles::Handles;
 use super::heap::HeapPages;
 use super::modules::ModuleSource;
 use super::pages::PageSet;
@@ -33,6 +34,8 @@ pub(super) struct Contents {
     pub(super) heap: HeapPages,
     /// What the embedder made of the host values that objects stand for, in their order.
     pub(super) externs: Vec<Vec<u8>>,
+    /// What the embedder gave a name.
+    pub(super) handles: Handles,
     /// The snapshot that `memories` are pages relative to.
     pub(super) base: Option<SnapshotId>,
 }

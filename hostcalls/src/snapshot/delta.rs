@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::Snapshot;
-use super::pages::{PAGE, PageSet, Run};
+use super::pages::{PAGE, PageSet, Run, is_zero};
 
 /// The pages of a snapshot and of those it is relative to.
 pub(super) struct Lookup<'a> {
@@ -41,7 +41,7 @@ impl<'a> Lookup<'a> {
     pub(super) fn differs(&self, memory: u32, page: u64, bytes: &[u8]) -> bool {
         match self.page(memory, page) {
             Some(before) => before[..bytes.len()] != *bytes,
-            None => bytes.iter().any(|b| *b != 0),
+            None => !is_zero(bytes),
         }
     }
 }

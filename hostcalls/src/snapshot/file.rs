@@ -248,6 +248,17 @@ pub(super) fn decode(file: &Blob) -> Result<Decoded> {
     })
 }
 
+/// The length of a file, as its first bytes say.
+#[cfg(feature = "zstd")]
+pub(super) fn length(first: &[u8]) -> Result<u64> {
+    if !first.starts_with(&MAGIC) {
+        bail!("not a snapshot");
+    }
+    let mut header = Reader(&first[MAGIC.len()..]);
+    let _ = (header.u32()?, header.u32()?);
+    header.u64()
+}
+
 /// The sections of a file whose header is whole; those that are checked at once are.
 fn sections(file: &Blob) -> Result<Vec<Section>> {
     if !file.starts_with(&MAGIC) {

@@ -2,9 +2,12 @@
 
 mod blob;
 pub(crate) mod codec;
+#[cfg(feature = "zstd")]
+mod compressed;
 mod contents;
 mod delta;
 mod file;
+mod handles;
 mod heap;
 mod modules;
 mod pages;
@@ -23,6 +26,7 @@ use crate::{Engine, Result};
 use blob::Blob;
 use contents::{Contents, SnapshotId};
 use file::{Decoded, Layout, Section};
+pub(crate) use handles::Restored;
 pub use modules::ModuleHash;
 pub use restore::Restore;
 pub use take::SnapshotOptions;
@@ -95,6 +99,12 @@ impl Snapshot {
 
     /// From a file.
     fn decoded(file: &Blob) -> Result<Snapshot> {
+        #[cfg(feature = "zstd")]
+        let file = &if compressed::is_compressed(file) {
+            compressed::unpack(file)?
+        } else {
+            file.clone()
+        };
         let Decoded {
             contents,
             host,

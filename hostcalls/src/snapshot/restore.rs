@@ -11,6 +11,7 @@ use sheave_loader as loader;
 use sheave_types::ValType;
 
 use super::contents::{CodeVersion, Contents};
+use super::handles;
 use super::modules::ModuleHash;
 use super::template::{LoadExtern, Template};
 use super::{Snapshot, types};
@@ -106,6 +107,7 @@ impl<'a, T: 'static> Restore<'a, T> {
         trace(&mut vm, &store);
         store.check_types(&vm)?;
         store.restore_machine(contents, &vm, host)?;
+        store.restored = handles::restored(&contents.handles, &vm)?;
         let mut template = Template::new(store, &chain, self.externs)?;
         if let Some(rename) = contents.heap.renaming(same_engine(snapshot), &ids) {
             template.rename_heap(&contents.heap.runs()?, rename)?;

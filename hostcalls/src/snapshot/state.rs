@@ -14,6 +14,7 @@ use sheave_loader::{
 use super::blob::Blob;
 use super::codec::{Reader, Writer};
 use super::contents::{CodeVersion, Contents, HostName};
+use super::handles;
 use super::heap::{HeapPages, Words};
 use super::pages::PageSet;
 
@@ -78,6 +79,7 @@ pub(super) fn write(w: &mut Writer, c: &Contents) {
     });
     write_vm(w, &c.vm);
     w.list(&c.externs, |w, bytes| w.bytes(bytes));
+    handles::write(w, &c.handles);
     w.option(c.base, |w, id| w.0.extend_from_slice(&id));
 }
 
@@ -179,6 +181,7 @@ pub(super) fn read(r: &mut Reader<'_>) -> Result<Contents> {
     })?;
     let vm = read_vm(r, &memory_types, &table_types)?;
     let externs = r.list(|r| Ok(r.bytes()?.to_vec()))?;
+    let handles = handles::read(r)?;
     let base = r.option(Reader::array)?;
     Ok(Contents {
         code,
@@ -199,6 +202,7 @@ pub(super) fn read(r: &mut Reader<'_>) -> Result<Contents> {
             words: Words::Numbers,
         },
         externs,
+        handles,
         base,
     })
 }

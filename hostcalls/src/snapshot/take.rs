@@ -1,6 +1,7 @@
 //! Taking a snapshot.
 
 use core::any::Any;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
@@ -10,13 +11,14 @@ use sheave_loader as loader;
 use super::Snapshot;
 use super::contents::{CodeVersion, Contents, HostName};
 use super::delta::Lookup;
+use super::handles;
 use super::heap::{HeapPages, Words};
 use super::modules::ModuleSource;
 use super::pages::PageSet;
 use super::types::Collector;
 use crate::module::Module;
 use crate::store::{Store, StoreOpaque};
-use crate::{Error, Func, Result};
+use crate::{Error, Extern, Func, Result};
 
 /// Turns a host value into bytes; `None` if it cannot.
 type SaveExtern<'a> = dyn FnMut(&(dyn Any + Send + Sync)) -> Result<Option<Vec<u8>>> + 'a;
@@ -30,6 +32,7 @@ pub struct SnapshotOptions<'a> {
     since: Option<&'a Snapshot>,
     save_extern: Option<Box<SaveExtern<'a>>>,
     name_func: Option<Box<NameFunc<'a>>>,
+    handles: BTreeMap<String, Extern>,
 }
 
 impl<'a> SnapshotOptions<'a> {
@@ -51,6 +54,12 @@ impl<'a> SnapshotOptions<'a> {
         save: impl FnMut(&(dyn Any + Send + Sync)) -> Result<Option<Vec<u8>>> + 'a,
     ) -> Self {
         self.save_extern = Some(Box::new(save));
+        self
+    }
+
+    /// Gives something a name by which it is found again: [`Store::restored`].
+    pub fn handle(mut self, name: impl Into<String>, item: impl Into<Extern>) -> Self {
+        self.handles.insert(name.into(), item.into());
         self
     }
 
@@ -173,6 +182,11 @@ impl StoreOpaque {
         };
         let host_funcs = self.host_names(&vm.funcs, &mut options)?;
         let paused = self.paused.as_ref();
+        let mut names = Vec::new();
+        for (name, item) in &options.handles {
+            item.check(self)?;
+            names.push((name.as_str().into(), handles::of(item)));
+        }
         let contents = Contents {
             code: CodeVersion::of(&engine),
             modules: modules.into_iter().map(ModuleSource::Module).collect(),
@@ -185,6 +199,7 @@ impl StoreOpaque {
             memories,
             heap,
             externs,
+            handles: names,
             base,
             types: types.types,
             group_ends: types.group_ends,

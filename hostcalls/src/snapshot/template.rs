@@ -166,6 +166,7 @@ impl StoreOpaque {
             paused,
             thrown: Mutex::new(None),
             fuel_reserve: self.fuel_reserve,
+            restored: self.restored.clone(),
         })
     }
 

@@ -401,3 +401,56 @@ fn a_file_is_restored_from_and_only_its_pages_are_not_checked_before() {
         assert!(Snapshot::open(&other).is_err());
     });
 }
+
+#[test]
+#[cfg(feature = "zstd")]
+#[cfg_attr(miri, ignore = "calls C")]
+fn a_compressed_snapshot_is_unpacked_wherever_one_is_read() {
+    let engine = Engine::default();
+    let mut store = filled(&engine);
+    let whole = bytes_of(&mut store);
+    let snapshot = store.snapshot().unwrap();
+    let bytes = snapshot.to_bytes();
+    let small = snapshot.to_compressed(3, Modules::Embedded).unwrap();
+    assert!(
+        small.len() * 10 < bytes.len(),
+        "{} {}",
+        small.len(),
+        bytes.len()
+    );
+    assert!(snapshot.to_compressed(1000, Modules::Embedded).is_err());
+    let read = Snapshot::from_bytes(&small).unwrap();
+    assert!(read.to_bytes() == bytes);
+    assert!(bytes_of(&mut template(&engine, &read).store(()).unwrap()) == whole);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("small");
+    std::fs::write(&path, &small).unwrap();
+    assert!(Snapshot::open(&path).unwrap().to_bytes() == bytes);
+
+    for len in (0..small.len()).step_by(7) {
+        assert!(Snapshot::from_bytes(&small[..len]).is_err(), "{len}");
+    }
+    for at in 0..small.len() {
+        let mut bad = small.clone();
+        bad[at] ^= 0x10;
+        if let Ok(read) = Snapshot::from_bytes(&bad) {
+            assert!(read.to_bytes() == bytes);
+        }
+    }
+    // A frame of other bytes, longer ones, and one that says it is a terabyte.
+    let frame = |bytes: &[u8]| zstd::encode_all(bytes, 1).unwrap();
+    let mut huge = bytes.clone();
+    huge[16..24].copy_from_slice(&(1_u64 << 40).to_le_bytes());
+    for (bad, why) in [
+        (
+            frame(b"something else, long enough to be read"),
+            "not a snapshot",
+        ),
+        (frame(&[&bytes[..], &[0]].concat()), "more bytes"),
+        (frame(&bytes[..bytes.len() - 1]), "cut off"),
+        (frame(&huge), "too much to unpack"),
+    ] {
+        let error = format!("{:#}", Snapshot::from_bytes(&bad).unwrap_err());
+        assert!(error.contains(why), "{error}");
+    }
+}

@@ -7,6 +7,7 @@
 
 mod features;
 mod script;
+mod snapshots;
 mod spectest;
 mod value;
 
@@ -27,6 +28,9 @@ pub struct Options {
     pub executor: Option<Executor>,
     /// Whether every allocation collects garbage first.
     pub gc_stress: bool,
+    /// Whether, after each directive that can change a store, the store is replaced by one that is restored from the bytes
+    /// of its snapshot: at another address, on the other backend, with the other executor, in turn.
+    pub snapshots: bool,
 }
 
 /// What became of one script.

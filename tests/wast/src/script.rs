@@ -1,5 +1,6 @@
 //! Executes the directives of one script, in order, on one store.
 
+use crate::snapshots::Others;
 use crate::{Failure, Options, Report, spectest, value};
 use core::cell::OnceCell;
 use sheave::{Engine, Error, Extern, Instance, Linker, Module, Store, ThrownException, Trap, Val};
@@ -28,6 +29,7 @@ pub(crate) fn run(text: &str, script: Wast<'_>, options: &Options) -> Report {
     for directive in script.directives {
         let line = directive.span().linecol_in(text).0 + 1;
         let asserts = is_assertion(&directive);
+        let changes = options.snapshots && can_change(&directive);
         // A panic is a bug of the engine like any other: this directive fails, the others still count.
         let outcome = catch_unwind(AssertUnwindSafe(|| runner.directive(directive)))
             .unwrap_or_else(|panic| Err(format!("panic: {}", panic_text(&*panic))));
@@ -35,8 +37,26 @@ pub(crate) fn run(text: &str, script: Wast<'_>, options: &Options) -> Report {
             Ok(()) => report.passed += usize::from(asserts),
             Err(message) => report.failures.push(Failure { line, message }),
         }
+        if changes && let Err(error) = runner.snapshot_and_restore() {
+            let message = format!("snapshot and restore: {}", describe(&error));
+            report.failures.push(Failure { line, message });
+            break;
+        }
     }
     report
+}
+
+/// Whether a directive does anything in a store.
+fn can_change(directive: &WastDirective<'_>) -> bool {
+    !matches!(
+        directive,
+        WastDirective::ModuleDefinition(_)
+            | WastDirective::Register { .. }
+            | WastDirective::AssertMalformed { .. }
+            | WastDirective::AssertInvalid { .. }
+            | WastDirective::AssertMalformedCustom { .. }
+            | WastDirective::AssertInvalidCustom { .. }
+    )
 }
 
 fn is_assertion(directive: &WastDirective<'_>) -> bool {
@@ -62,8 +82,7 @@ fn panic_text(panic: &(dyn core::any::Any + Send)) -> &str {
 fn older_engines() -> Vec<Engine> {
     let options = ["mvp", ""].map(|list| Options {
         features: list.parse().ok(),
-        executor: None,
-        gc_stress: false,
+        ..Options::default()
     });
     options
         .iter()
@@ -71,20 +90,21 @@ fn older_engines() -> Vec<Engine> {
         .collect()
 }
 
-struct Runner {
-    engine: Engine,
-    store: Store<()>,
-    linker: Linker<()>,
+pub(crate) struct Runner {
+    pub(crate) engine: Engine,
+    pub(crate) store: Store<()>,
+    pub(crate) linker: Linker<()>,
+    pub(crate) others: Others,
     /// Whether older versions of WebAssembly have a say, and their engines once they were asked.
     any_version: bool,
     older: OnceCell<Vec<Engine>>,
     /// Instances by the script's names for them.
-    instances: HashMap<String, Instance>,
+    pub(crate) instances: HashMap<String, Instance>,
     /// The instance that directives without a name mean; `None` after one that failed to come up.
-    current: Option<Instance>,
+    pub(crate) current: Option<Instance>,
     /// Definitions by the script's names for them, and the last one.
-    definitions: HashMap<String, Module>,
-    last_definition: Option<Module>,
+    pub(crate) definitions: HashMap<String, Module>,
+    pub(crate) last_definition: Option<Module>,
 }
 
 impl Runner {
@@ -93,8 +113,10 @@ impl Runner {
         let mut store = Store::new(&engine, ());
         let mut linker = Linker::new(&engine);
         linker.allow_shadowing(true);
-        spectest::define(&mut linker, &mut store)?;
+        spectest::define_functions(&mut linker)?;
+        spectest::define_items(&mut linker, &mut store)?;
         Ok(Self {
+            others: Others::new(&engine, options)?,
             engine,
             store,
             linker,

@@ -1,0 +1,31 @@
+(module
+    (memory (export "memory") 1)
+    (global (export "g") (mut i32) (i32.const 4))
+    (tag (export "tag") (param i32))
+    (table (export "table") 3 funcref)
+    (func $f (export "f") (param i32) (result i32) (local i32)
+        (loop $l
+            (i32.store (i32.const 8) (i32.add (i32.load (i32.const 8)) (local.get 0)))
+            (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+        (i32.load (i32.const 8)))
+    (elem (i32.const 0) $f))
+;; ----
+(module
+    (import "module 0" "f" (func $f (param i32) (result i32)))
+    (import "module 0" "memory" (memory 1))
+    (import "module 0" "g" (global $g (mut i32)))
+    (import "module 0" "tag" (tag $tag (param i32)))
+    (import "module 0" "table" (table 3 funcref))
+    (memory $own 1) (data (memory $own) (i32.const 8) "\ff")
+    (func $throw (param i32) (throw $tag (local.get 0)))
+    (func (export "run") (param i32) (result i64) (local $i i32) (local $sum i64)
+        (local.set $i (local.get 0))
+        (loop $l
+            (block $h (result i32)
+                (try_table (catch $tag $h)
+                    (global.set $g (i32.add (global.get $g) (call $f (i32.const 9))))
+                    (call $throw (call_indirect (param i32) (result i32) (i32.const 3) (i32.const 0))))
+                (unreachable))
+            (local.set $sum (i64.add (local.get $sum) (i64.extend_i32_u)))
+            (br_if $l (local.tee $i (i32.sub (local.get $i) (i32.const 1)))))
+        (i64.add (local.get $sum) (i64.extend_i32_u (i32.load8_u $own (i32.const 8))))))
