@@ -20,7 +20,8 @@ fn features(folder: &str) -> &'static str {
         "bulk-memory" => "function-references,gc",
         "wasm-v2" | "multi-value" | "mutable-global" | "reference-types" => "",
         "function-references" => "extended-const,tail-call,function-references",
-        _ => "all",
+        // With continuations, tags may have results.
+        _ => "all,-stack-switching",
     }
 }
 

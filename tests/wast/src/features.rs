@@ -11,7 +11,7 @@ fn supported() -> impl Iterator<Item = &'static Feature> {
 }
 
 /// A choice of features, as a list of names. A list starts from WebAssembly 2.0, or from the first version where
-/// it names `mvp`; `all` is everything the engine has.
+/// it names `mvp`; `all` is everything the engine has. A name behind a minus sign is left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Features {
     enabled: Vec<&'static str>,
@@ -62,8 +62,10 @@ impl FromStr for Features {
                 .filter(|name| !name.is_empty())
         };
         let is_known = |name: &str| supported().any(|feature| feature.name == name);
-        if let Some(name) = names().find(|name| !matches!(*name, "all" | "mvp") && !is_known(name))
-        {
+        let is_name = |name: &str| {
+            matches!(name, "all" | "mvp") || is_known(name.strip_prefix('-').unwrap_or(name))
+        };
+        if let Some(name) = names().find(|name| !is_name(name)) {
             return Err(FeatureError {
                 name: name.to_owned(),
             });
@@ -76,7 +78,9 @@ impl FromStr for Features {
             FeatureOrigin::Wasm2
         };
         Ok(Self::where_(|feature| {
-            all || names().any(|name| name == feature.name) || feature.origin <= from
+            let chosen = all || names().any(|name| name == feature.name);
+            let left_out = names().any(|name| name.strip_prefix('-') == Some(feature.name));
+            (chosen || feature.origin <= from) && !left_out
         }))
     }
 }
@@ -123,6 +127,16 @@ mod tests {
     #[test]
     fn all_is_every_feature() {
         assert_eq!(enabled("all").len(), supported().count());
+    }
+
+    #[test]
+    fn what_is_behind_a_minus_sign_is_left_out() {
+        assert!(enabled("all").contains(&"stack-switching"));
+        let list = enabled("all,-stack-switching");
+        assert!(!list.contains(&"stack-switching"));
+        assert_eq!(list.len() + 1, enabled("all").len());
+        assert!("all,-stacks".parse::<Features>().is_err());
+        assert!("all,-all".parse::<Features>().is_err());
     }
 
     #[test]
