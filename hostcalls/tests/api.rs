@@ -23,6 +23,7 @@ mod api {
     mod rooting;
     mod saving;
     mod snapshots;
+    mod snapshots_of_stacks;
     mod suspensions;
     mod tails;
     mod targets;

@@ -2,16 +2,17 @@
 #![allow(unsafe_code, reason = "runs the machine")]
 
 use crate::awaiting::Awaited;
-use crate::code_space::{CONT_END_AT, CROSS_AT, EXIT_AT};
+use crate::code_space::EXIT_AT;
 use crate::conts::{Place, Suspended};
 use crate::executor;
 use crate::module::{FrameInfo, SourceError};
 use crate::regs::{
-    EXIT_AWAITS, EXIT_DONE, EXIT_HOST, EXIT_LOAD, EXIT_PAUSED, EXIT_SUSPENDED, EXIT_THROWN, get_u64,
+    EXIT_AWAITS, EXIT_DONE, EXIT_HOST, EXIT_LOAD, EXIT_PAUSED, EXIT_SUSPENDED, EXIT_THROWN,
 };
 use crate::store::{FuncAddr, InstAddr};
 use crate::trap::Trap;
 use crate::vm::{HostStatus, Vm};
+use crate::walk::Waits;
 
 /// Why an activation did not end with results.
 #[derive(Debug)]
@@ -266,64 +267,29 @@ impl Vm {
     /// The frames of the innermost activation, whose innermost op is at `at`.
     pub(crate) fn frames_from(
         &self,
-        mut at: u32,
+        at: u32,
         activation: &Activation,
         limit: usize,
     ) -> Vec<FrameInfo> {
         let mut frames = Vec::new();
-        let Place {
-            mut stack,
-            mut csp,
-            mut inst,
-            mut len,
-            ..
-        } = self.current_place();
-        let mut call_site = false;
-        while frames.len() < limit {
-            let Some(i) = self.instances.get(inst as usize) else {
-                break;
-            };
-            // A return position lies behind its call.
-            if let Some((func, pos)) =
-                i.module
-                    .find(if call_site { at.wrapping_sub(1) } else { at })
-            {
+        let mut place = Place {
+            at,
+            ..self.current_place()
+        };
+        while frames.len() < limit
+            && let Some(i) = self.instances.get(place.inst as usize)
+        {
+            if let Some((func, pos)) = i.module.find(place.at) {
                 frames.push(FrameInfo {
-                    inst: InstAddr(inst),
+                    inst: InstAddr(place.inst),
                     func,
                     pos,
                 });
             }
-            call_site = true;
-            let end = if stack == activation.stack {
-                len - activation.records
-            } else {
-                len
-            };
-            let record = |csp: u32| {
-                // SAFETY: I3, records lie from `csp` up to the end of the chunk, or where the activation began.
-                let r = unsafe { get_u64(self.chunk(stack, csp), 0) };
-                (r as u32, (r >> 32) as u32)
-            };
-            if csp >= end {
-                break;
-            }
-            (at, _) = record(csp);
-            csp += 8;
-            if at == CROSS_AT && csp + 16 <= end {
-                inst = record(csp).0;
-                (at, _) = record(csp + 8);
-                csp += 16;
-            }
-            if at == CONT_END_AT {
-                let Some(parent) = self.parent_place(stack) else {
-                    break;
-                };
-                // It waits at the op that resumed the other.
-                (at, call_site) = (parent.at, false);
-                (stack, csp, inst, len) = (parent.stack, parent.csp, parent.inst, parent.len);
-            }
-            if at == EXIT_AT {
+            // One that was never entered has no records of its own.
+            let begins = place.stack == activation.stack
+                && place.csp >= place.len.saturating_sub(activation.records);
+            if begins || matches!(self.go_out(&mut place), None | Some(Waits::Host)) {
                 break;
             }
         }

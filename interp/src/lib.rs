@@ -41,6 +41,7 @@ mod store;
 mod tables;
 mod trap;
 mod vm;
+mod walk;
 
 pub use activation::{Activation, Exit, PauseReason};
 pub use awaiting::Awaiting;
@@ -57,8 +58,8 @@ pub use pause::Paused;
 pub use sheave_arena::{ArenaConfig, ArenaError, Backend, FilePlace};
 pub use sheave_isa::FuncShape;
 pub use snapshot::{
-    FuncState, GlobalState, HostFunc, InstanceState, PausedState, Place, RestoreError, TableState,
-    VmState,
+    FuncState, GlobalState, HostFunc, InstanceState, PausedState, Place, RestoreError, StackState,
+    TableState, VmState,
 };
 pub use store::{
     ElemSegment, FuncAddr, GlobalAddr, InstAddr, InstanceInit, LimitRequest, MemAddr, StoreError,

@@ -9,7 +9,7 @@
   (global $left (mut i64) (i64.const 0))
   (elem declare func $work)
   ;; Where it came from goes to the ring's place that was left; the next place is gone to.
-  (func $work (param $from (ref null $cont))
+  (func $work (type $task) (param $from (ref null $cont))
     (loop $more
       (table.set $ring (global.get $at) (local.get $from))
       (global.set $at (i32.add (global.get $at) (i32.const 1)))

@@ -3,8 +3,8 @@
 use anyhow::{Result, bail};
 use sheave_interp::{
     ElemSegment, FrameInfo, FuncAddr, FuncState, GlobalAddr, GlobalState, HeapState, InstAddr,
-    InstanceState, MemAddr, MemorySpec, PauseReason, PausedState, TableAddr, TableState, TagAddr,
-    VmState,
+    InstanceState, MemAddr, MemorySpec, PauseReason, PausedState, StackState, TableAddr,
+    TableState, TagAddr, VmState,
 };
 use sheave_loader::{
     ArrayType, CompositeType, FieldType, FuncType, GlobalType, HeapType, MemoryType, RefType,
@@ -114,15 +114,34 @@ fn write_vm(w: &mut Writer, vm: &VmState) {
     w.u64(vm.heap.live);
     w.list(&vm.heap.used_blocks, |w, used| w.bool(*used));
     w.list(&vm.heap.externs, |w, object| w.u32(*object));
+    w.list(&vm.stacks, |w, s| {
+        w.u32(s.number);
+        w.option(s.parent, Writer::u32);
+        w.bool(s.suspended);
+        w.list(&s.frames, write_frame);
+        w.bytes(&s.bytes);
+        w.u16(s.results);
+    });
     w.option(vm.paused.as_ref(), |w, p| {
-        w.list(&p.frames, |w, f| {
-            w.u32(f.inst.0);
-            w.u32(f.func);
-            w.u32(f.pos);
-        });
+        w.u32(p.stack);
+        w.list(&p.frames, write_frame);
         w.bytes(&p.bytes);
         w.u32(p.results);
     });
+}
+
+fn write_frame(w: &mut Writer, frame: &FrameInfo) {
+    w.u32(frame.inst.0);
+    w.u32(frame.func);
+    w.u32(frame.pos);
+}
+
+fn read_frame(r: &mut Reader<'_>) -> Result<FrameInfo> {
+    Ok(FrameInfo {
+        inst: InstAddr(r.u32()?),
+        func: r.u32()?,
+        pos: r.u32()?,
+    })
 }
 
 /// Reads the section into contents that have no modules and pages yet.
@@ -272,15 +291,20 @@ fn read_vm(r: &mut Reader<'_>, memories: &[MemoryType], tables: &[TableType]) ->
             used_blocks: r.list(Reader::bool)?,
             externs: r.list(Reader::u32)?,
         },
+        stacks: r.list(|r| {
+            Ok(StackState {
+                number: r.u32()?,
+                parent: r.option(Reader::u32)?,
+                suspended: r.bool()?,
+                frames: r.list(read_frame)?,
+                bytes: r.bytes()?.to_vec(),
+                results: r.u16()?,
+            })
+        })?,
         paused: r.option(|r| {
             Ok(PausedState {
-                frames: r.list(|r| {
-                    Ok(FrameInfo {
-                        inst: InstAddr(r.u32()?),
-                        func: r.u32()?,
-                        pos: r.u32()?,
-                    })
-                })?,
+                stack: r.u32()?,
+                frames: r.list(read_frame)?,
                 bytes: r.bytes()?.to_vec(),
                 results: r.u32()?,
             })

@@ -6,7 +6,7 @@ use sheave_hostcalls::{
 };
 
 /// Bytes of the file's header and table of sections.
-const HEAD: usize = 32 + 9 * 32;
+pub(super) const HEAD: usize = 32 + 9 * 32;
 
 const PROGRAM: &str = r#"(module
     (import "host" "note" (func $note (param i32) (result i64)))
@@ -312,7 +312,7 @@ fn cut_off_and_flipped_files_are_errors() {
 }
 
 /// Puts the right checksums over changed bytes.
-fn seal(bytes: &mut [u8]) {
+pub(super) fn seal(bytes: &mut [u8]) {
     let u64_at =
         |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
     for entry in (32..HEAD).step_by(32) {

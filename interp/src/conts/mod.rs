@@ -35,4 +35,4 @@ pub(crate) use ops::{
     cont_bind, cont_end, cont_new, resume, resume_throw, resume_throw_ref, suspend, suspend_host,
     switch,
 };
-pub(crate) use stacks::{Place, Stacks};
+pub(crate) use stacks::{NONE, Place, Stack, Stacks, State};

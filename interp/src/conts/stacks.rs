@@ -118,9 +118,13 @@ impl Stacks {
         })
     }
 
-    /// Whether there is another than the first.
-    pub(crate) fn are_many(&self) -> bool {
-        self.all.iter().skip(1).any(|s| s.state != State::Free)
+    /// The numbers of all but the first, ascending.
+    pub(crate) fn numbers(&self) -> impl DoubleEndedIterator<Item = u32> {
+        let used = (0..).zip(&self.all).skip(1);
+        let used = used.filter(|(_, s)| s.state != State::Free);
+        used.map(|(number, _)| number)
+            .collect::<Vec<_>>()
+            .into_iter()
     }
 
     /// Takes all marks away.
@@ -143,6 +147,19 @@ impl Stacks {
         }
         self.all.push(stack);
         Some(number)
+    }
+
+    /// As `add`, with a number above all that there are. Those between are free.
+    fn add_at(&mut self, number: u32, stack: Stack) {
+        while self.all.len() < number as usize {
+            let free = self.all.len() as u32;
+            self.all.push(Stack {
+                parent: self.free,
+                ..Stack::default()
+            });
+            self.free = free;
+        }
+        self.all.push(stack);
     }
 
     fn remove(&mut self, number: u32) {
@@ -182,9 +199,30 @@ impl Vm {
     /// A stack for a function with frames of `frame_bytes`, that returns `results` slots. Nothing is on it but the record
     /// below its outermost frame.
     pub(crate) fn new_stack(&mut self, frame_bytes: u64, results: u16) -> Result<u32, Trap> {
+        let stack = self.make_stack(frame_bytes, results, self.chain_bytes)?;
+        self.stacks.add(stack).ok_or_else(|| {
+            self.free_chunk(stack.off, stack.len);
+            Trap::StackOverflow
+        })
+    }
+
+    /// As `new_stack`, with a number above those of all others.
+    pub(crate) fn new_stack_with_number(
+        &mut self,
+        frame_bytes: u64,
+        results: u16,
+        number: u32,
+    ) -> Result<u32, Trap> {
+        let stack = self.make_stack(frame_bytes, results, 0)?;
+        self.stacks.add_at(number, stack);
+        Ok(number)
+    }
+
+    /// A stack that is in no list; `around` bytes of others count against the limit.
+    fn make_stack(&mut self, frame_bytes: u64, results: u16, around: u32) -> Result<Stack, Trap> {
         let need = (frame_bytes + 8 + RED_ZONE).max(LEAST_CHUNK.into());
         let len = u32::try_from(need.next_multiple_of(16)).map_err(|_| Trap::StackOverflow)?;
-        if u64::from(self.chain_bytes) + u64::from(len) > u64::from(self.max_stack) {
+        if u64::from(around) + u64::from(len) > u64::from(self.max_stack) {
             return Err(Trap::StackOverflow);
         }
         let off = match self.stacks.spare.pop() {
@@ -194,7 +232,12 @@ impl Vm {
                 self.new_chunk(len)?
             }
         };
-        let number = self.stacks.add(Stack {
+        // SAFETY: I3, the last slot of the new chunk, which is a multiple of 16 bytes long.
+        unsafe {
+            let last = self.arena_base.add((off + len - 8) as usize);
+            put_u64(last, 0, CONT_END_AT.into());
+        }
+        Ok(Stack {
             off,
             len,
             records: 8,
@@ -205,14 +248,7 @@ impl Vm {
             results,
             state: State::Active,
             ..Stack::default()
-        });
-        let Some(number) = number else {
-            self.free_chunk(off, len);
-            return Err(Trap::StackOverflow);
-        };
-        // SAFETY: I3, the last slot of the new chunk, which is a multiple of 16 bytes long.
-        unsafe { put_u64(self.chunk(number, len - 8), 0, CONT_END_AT.into()) };
-        Ok(number)
+        })
     }
 
     /// Bytes for a chunk. If there are none, continuations that nothing refers to are looked for first.
@@ -312,37 +348,6 @@ impl Vm {
             self.free_stack(ended);
             ended = parent;
         }
-    }
-
-    /// Where the current stack is.
-    pub(crate) fn current_place(&self) -> Place {
-        Place {
-            stack: self.current,
-            at: self.code_position(),
-            fp: self.frame_at(),
-            csp: self.stack_len - self.records_bytes(),
-            inst: self.inst,
-            len: self.stack_len,
-        }
-    }
-
-    /// Where another stack waits.
-    pub(crate) fn waiting_place(&self, number: u32) -> Place {
-        let stack = &self.stacks[number];
-        Place {
-            stack: number,
-            at: stack.at,
-            fp: stack.fp,
-            csp: stack.len - stack.records,
-            inst: stack.inst,
-            len: stack.len,
-        }
-    }
-
-    /// Where the parent of a stack waits, if it has one.
-    pub(crate) fn parent_place(&self, stack: u32) -> Option<Place> {
-        let parent = self.stacks[stack].parent;
-        (parent != NONE).then(|| self.waiting_place(parent))
     }
 
     /// The current stack, which waited, has what it waited for: goes on behind the op, and its clauses.

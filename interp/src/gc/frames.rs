@@ -5,7 +5,7 @@
 //! their continuations (`collect.rs`).
 #![allow(unsafe_code, reason = "reads frames, records, globals and tables")]
 
-use crate::code_space::{CONT_END_AT, CROSS_AT, EXIT_AT, is_of_no_function};
+use crate::code_space::is_of_no_function;
 use crate::conts::Place;
 use crate::module::SourceError;
 use crate::regs::get_u64;
@@ -61,64 +61,33 @@ impl Vm {
 
     /// The references in frames, from the innermost outward, from stack to parent. The innermost stands at the op that
     /// allocates, calls the host or waits; all others made a call, or resumed the stack before.
-    fn roots_from(&self, place: Place, roots: &mut Vec<u32>) -> Result<(), SourceError> {
+    fn roots_from(&self, mut place: Place, roots: &mut Vec<u32>) -> Result<(), SourceError> {
         let lost = || SourceError::from("the stack cannot be walked here");
-        let mut place = place;
-        loop {
-            let Place {
-                stack,
-                at,
-                fp,
-                inst,
-                len,
-                ..
-            } = place;
-            let record = |csp: u32| {
-                if csp.checked_add(8).is_none_or(|end| end > len) {
-                    return Err(lost());
-                }
-                // SAFETY: I3, just checked to be in the chunk.
-                let r = unsafe { get_u64(self.chunk(stack, csp), 0) };
-                Ok((r as u32, (r >> 32) as u32))
-            };
-            if place.csp >= len {
-                // The first stack ends without a record; nothing is on it then.
-                return Ok(());
-            }
+        // The first stack ends without a record; nothing is on it then.
+        while place.csp < place.len {
             // A host function's frame, or that of the host that resumed a continuation, is the host's business.
-            if !is_of_no_function(at) {
-                let module = &self.instances.get(inst as usize).ok_or_else(lost)?.module;
-                module.with_ref_slots(at, |slots| {
-                    let in_chunk =
-                        |slot: &&u16| u64::from(fp) + u64::from(**slot) * 8 + 8 <= u64::from(len);
+            if !is_of_no_function(place.at) {
+                let inst = self.instances.get(place.inst as usize).ok_or_else(lost)?;
+                inst.module.with_ref_slots(place.at, |slots| {
+                    let in_chunk = |slot: &&u16| {
+                        u64::from(place.fp) + u64::from(**slot) * 8 + 8 <= u64::from(place.len)
+                    };
+                    let frame = self.chunk(place.stack, place.fp);
                     // SAFETY: I3, just checked to be in the chunk.
-                    let read = |slot: &u16| unsafe { get_u64(self.chunk(stack, fp), *slot) } as u32;
+                    let read = |slot: &u16| unsafe { get_u64(frame, *slot) } as u32;
                     roots.extend(slots.iter().filter(in_chunk).map(read));
                 })?;
             }
-            let (mut back, mut delta) = record(place.csp)?;
-            place.csp += 8;
-            if back == CROSS_AT {
-                place.inst = record(place.csp)?.0;
-                (back, delta) = record(place.csp + 8)?;
-                place.csp += 16;
-            }
-            match back {
-                EXIT_AT => {
-                    (place.at, place.fp) = record(place.csp)?;
-                    place.inst = record(place.csp + 8)?.0;
-                    place.csp += 16;
-                }
-                CONT_END_AT => match self.parent_place(stack) {
-                    Some(parent) => place = parent,
-                    None => return Ok(()),
-                },
-                _ => {
-                    place.fp = fp.checked_sub(delta).ok_or_else(lost)?;
-                    // A return position lies behind its call.
-                    place.at = back.wrapping_sub(1);
-                }
+            let stack = place.stack;
+            if self.go_out(&mut place).is_none() {
+                // A suspended continuation ends with its outermost stack.
+                return if self.parent_place(stack).is_none() && place.csp == place.len {
+                    Ok(())
+                } else {
+                    Err(lost())
+                };
             }
         }
+        Ok(())
     }
 }

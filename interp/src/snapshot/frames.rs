@@ -6,28 +6,77 @@ use std::sync::Arc;
 use sheave_isa::{FuncShape, Instr, Instrs, Op};
 
 use super::{PausedState, RestoreError, inconsistent};
-use crate::code_space::CROSS_AT;
+use crate::code_space::{CROSS_AT, RET_AT};
 use crate::module::{CodeModule, FrameInfo};
 use crate::pause::Paused;
 use crate::vm::Vm;
 
+/// Frames and records as they are to lie in a chunk.
+pub(super) struct Laid {
+    /// Records, in the order in which they are pushed.
+    pub(super) records: Vec<(u32, u32)>,
+    /// Where the innermost frame begins and ends, counted from where the outermost does.
+    pub(super) fp: u32,
+    pub(super) end: u32,
+    pub(super) innermost: FrameCode,
+    /// Of the outermost function.
+    pub(super) shape: FuncShape,
+}
+
 impl Vm {
+    /// Makes the frames of the waiting call on the first stack; what it waits for runs on another one, if the call waits
+    /// in a continuation.
     pub(super) fn restore_paused(&mut self, paused: &PausedState) -> Result<Paused, RestoreError> {
-        let [innermost, outer @ ..] = &paused.frames[..] else {
-            return inconsistent("a paused call without frames");
-        };
-        let outermost = paused.frames.last().unwrap_or(innermost);
-        let mut callee = self.restored_frame(outermost)?;
-        let shape = callee.shape;
+        let laid = self.lay_out(&paused.frames)?;
+        let shape = laid.shape;
         if shape.results != paused.results {
             return inconsistent("the paused call gives other results");
         }
         let activation = self.begin(shape.params.max(shape.results))?;
-        let mut fp = activation.frame();
-        self.reserve_stack(fp, callee.bytes.into())?;
-        // SAFETY: I3, room for records was made with that of the frame.
-        unsafe { self.push_exit(&activation) };
-        for (caller, frame) in outer.iter().zip(&paused.frames).rev() {
+        let first = activation.frame();
+        let room = u64::from(laid.end) + laid.records.len() as u64 * 8;
+        self.reserve_stack(first, room)?;
+        if paused.bytes.len() != laid.end as usize {
+            return inconsistent("length of the frames");
+        }
+        // SAFETY: I3, room was made for the frames and the records.
+        unsafe {
+            self.push_exit(&activation);
+            for (code, delta) in &laid.records {
+                self.push_record(*code, *delta);
+            }
+            let to = self.stack_base.add(first as usize);
+            to.copy_from_nonoverlapping(paused.bytes.as_ptr(), paused.bytes.len());
+            self.fp = to.add(laid.fp as usize);
+        }
+        let inst = paused.frames[0].inst.0;
+        let pos = paused.frames[0].pos;
+        self.install(inst);
+        if paused.stack != 0 {
+            let Some(waits) = laid.innermost.resumption(self, pos) else {
+                return inconsistent("a call waits for a continuation where it resumes none");
+            };
+            self.wait_in(0, &waits);
+            let (at, behind, end) = self.go_to_paused(paused.stack)?;
+            return Ok(self.paused_at(activation, at, behind, end));
+        }
+        let Some((ip, behind)) = laid.innermost.pause(pos) else {
+            return inconsistent("a call waits where it cannot pause");
+        };
+        let at = laid.innermost.start + ip;
+        Ok(self.paused_at(activation, at, behind, first + laid.end))
+    }
+
+    /// Where frames and records are to lie; the frames are from the innermost outward.
+    pub(super) fn lay_out(&self, frames: &[FrameInfo]) -> Result<Laid, RestoreError> {
+        let Some((outermost, inner)) = frames.split_last() else {
+            return inconsistent("a stack without frames");
+        };
+        let mut callee = self.restored_frame(outermost)?;
+        let shape = callee.shape;
+        let (mut fp, mut end) = (0_u32, callee.bytes);
+        let mut records = Vec::new();
+        for (caller, frame) in frames[1..].iter().zip(inner).rev() {
             let caller_code = callee;
             callee = self.restored_frame(frame)?;
             let Some(call) = caller_code.call(caller.pos) else {
@@ -37,33 +86,24 @@ impl Vm {
                 return inconsistent("a call waits for other results");
             }
             let delta = u32::from(call.base) * 8;
-            self.reserve_stack(fp + delta, callee.bytes.into())?;
-            fp += delta;
-            // SAFETY: I3, as above.
-            unsafe {
-                self.push_record(caller_code.start + call.next, delta);
-                if frame.inst != caller.inst {
-                    self.push_record(caller.inst.0, 0);
-                    self.push_record(CROSS_AT, 0);
-                }
+            let place = |fp: u32, bytes: u32| {
+                let fp = fp.checked_add(delta)?;
+                Some((fp, fp.checked_add(bytes)?))
+            };
+            (fp, end) = place(fp, callee.bytes).ok_or(RestoreError::StackOverflow)?;
+            records.push((caller_code.start + call.next, delta));
+            if frame.inst != caller.inst {
+                records.push((caller.inst.0, 0));
+                records.push((CROSS_AT, 0));
             }
         }
-        let Some((ip, behind)) = callee.pause(innermost.pos) else {
-            return inconsistent("a call waits where it cannot pause");
-        };
-        let end = fp + callee.bytes;
-        if paused.bytes.len() != (end - activation.frame()) as usize {
-            return inconsistent("length of the frames");
-        }
-        // SAFETY: I3, room was made up to the end of the innermost frame.
-        unsafe {
-            let to = self.stack_base.add(activation.frame() as usize);
-            to.copy_from_nonoverlapping(paused.bytes.as_ptr(), paused.bytes.len());
-            self.fp = self.stack_base.add(fp as usize);
-        }
-        self.install(innermost.inst.0);
-        let at = callee.start + ip;
-        Ok(self.paused_at(activation, at, behind, end))
+        Ok(Laid {
+            records,
+            fp,
+            end,
+            innermost: callee,
+            shape,
+        })
     }
 
     /// The code of a frame's function, linked.
@@ -90,12 +130,12 @@ impl Vm {
 }
 
 /// The code of a frame that is made anew.
-struct FrameCode {
+pub(super) struct FrameCode {
     module: Arc<CodeModule>,
     code: Vec<u16>,
     shape: FuncShape,
     /// Where its linked form lies in the code space.
-    start: u32,
+    pub(super) start: u32,
     /// Bytes of the frame.
     bytes: u32,
 }
@@ -109,7 +149,70 @@ struct WaitingCall {
     next: u32,
 }
 
+/// What a frame waits for, other than for a call to return. Positions are in the code space.
+pub(super) struct Waits {
+    pub(super) at: u32,
+    pub(super) next: u32,
+    pub(super) clauses: u16,
+    pub(super) dst: u16,
+    pub(super) want: u16,
+}
+
 impl FrameCode {
+    /// The resumption at `pos`.
+    pub(super) fn resumption(&self, vm: &Vm, pos: u32) -> Option<Waits> {
+        let (instr, _) = self.at(pos)?;
+        if !matches!(instr.op, Op::Resume | Op::ResumeThrow | Op::ResumeThrowRef) {
+            return None;
+        }
+        let (_, want) = vm.slots_of_type(self.type_id(instr.get("ty")?)?);
+        let clauses = instr.get("clauses")? as u16;
+        self.waits(&instr, clauses, instr.get("base")? as u16, want)
+    }
+
+    /// The suspension at `pos`, which may be a host function's that was called there.
+    pub(super) fn suspension(&self, vm: &Vm, pos: u32) -> Option<Waits> {
+        let (instr, _) = self.at(pos)?;
+        let base = |instr: &Instr<'_>| Some(instr.get("base")? as u16);
+        match instr.op {
+            Op::Suspend => {
+                let tag = *self.module.desc().tags.get(instr.get("tag")? as usize)?;
+                let (_, want) = vm.slots_of_type(self.type_id(tag.into())?);
+                self.waits(&instr, 0, base(&instr)?, want)
+            }
+            Op::Switch => {
+                let (want, _) = vm.slots_of_type(self.type_id(instr.get("back")?)?);
+                self.waits(&instr, 0, base(&instr)?, want)
+            }
+            Op::CallImport | Op::CallIndirect | Op::CallRef => {
+                let want = self.call(pos)?.results.try_into().ok()?;
+                self.waits(&instr, 0, base(&instr)?, want)
+            }
+            Op::ReturnCallImport | Op::ReturnCallIndirect | Op::ReturnCallRef => {
+                let want = self.shape.results.try_into().ok()?;
+                let mut waits = self.waits(&instr, 0, 0, want)?;
+                waits.next = RET_AT;
+                Some(waits)
+            }
+            _ => None,
+        }
+    }
+
+    fn waits(&self, instr: &Instr<'_>, clauses: u16, dst: u16, want: u16) -> Option<Waits> {
+        Some(Waits {
+            at: self.start + self.linked(instr.pos),
+            next: self.start + self.linked(instr.pos + instr.units.len() as u32),
+            clauses,
+            dst,
+            want,
+        })
+    }
+
+    /// The engine-wide identity of a type of the module.
+    fn type_id(&self, ty: u64) -> Option<u32> {
+        Some(self.module.desc().types.get(ty as usize)?.1)
+    }
+
     /// The op at `pos` and the one before it.
     fn at(&self, pos: u32) -> Option<(Instr<'_>, Option<Instr<'_>>)> {
         let mut before = None;
@@ -143,7 +246,7 @@ impl FrameCode {
     }
 
     /// Where a pause at `pos` goes on, in bytes of the linked form, and whether that is behind the op that paused.
-    fn pause(&self, pos: u32) -> Option<(u32, bool)> {
+    pub(super) fn pause(&self, pos: u32) -> Option<(u32, bool)> {
         let (instr, before) = self.at(pos)?;
         let behind_check = before.is_some_and(|before| before.op == Op::Check);
         // A host function that asked for a pause is called again. Behind a `check` it does not matter which of the two it

@@ -12,6 +12,7 @@ mod frames;
 mod reach;
 mod restore;
 mod save;
+mod stacks;
 
 use core::fmt;
 
@@ -45,8 +46,27 @@ pub struct VmState {
     pub instances: Vec<InstanceState>,
     /// Objects.
     pub heap: HeapState,
+    /// Those of suspended continuations, and those of the activation that waits besides the first; by ascending number.
+    pub stacks: Vec<StackState>,
     /// The activation that waits.
     pub paused: Option<PausedState>,
+}
+
+/// A stack.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct StackState {
+    /// What continuations in the heap call it. The first stack, number 0, is not told of.
+    pub number: u32,
+    /// The stack that goes on when this one ends; none if it is the outermost of a suspended continuation.
+    pub parent: Option<u32>,
+    /// Whether it is the innermost of a suspended continuation.
+    pub suspended: bool,
+    /// Its frames, from the innermost outward; none if all there is on it is a host function that suspended.
+    pub frames: Vec<FrameInfo>,
+    /// The bytes of the frames, from the outermost up.
+    pub bytes: Vec<u8>,
+    /// Slots of what its outermost function returns.
+    pub results: u16,
 }
 
 /// A table.
@@ -112,7 +132,9 @@ pub struct InstanceState {
 /// An activation that waits.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct PausedState {
-    /// Its frames, from the innermost outward: where each is in its code.
+    /// The stack that it is on; 0 is the first.
+    pub stack: u32,
+    /// Its frames on the first stack, from the innermost outward: where each is in its code.
     pub frames: Vec<FrameInfo>,
     /// The bytes of the frames, from the outermost up.
     pub bytes: Vec<u8>,

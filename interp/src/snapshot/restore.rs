@@ -66,6 +66,7 @@ impl Vm {
         self.check_imported_funcs()?;
         self.restore_heap(&state.heap)?;
         self.refresh();
+        self.restore_stacks(state)?;
         let paused = match &state.paused {
             Some(paused) => Some(self.restore_paused(paused)?),
             None => None,

@@ -16,15 +16,12 @@ impl Vm {
     /// that waits, if there is one; no other may be under way. Host values are numbered as [`Vm::number_externs`] does.
     ///
     /// # Errors
-    /// If it cannot be collected, or a continuation is suspended.
+    /// If it cannot be collected, or its stacks cannot be walked.
     pub fn state(
         &mut self,
         paused: Option<&Paused>,
     ) -> Result<(VmState, Vec<ObjectRun>), SourceError> {
         let (heap, objects) = self.heap_state()?;
-        if self.stacks.are_many() {
-            return Err("a continuation is suspended, and its stack cannot be saved yet".into());
-        }
         let memories = self.memories.iter().map(|m| MemorySpec {
             bytes: self.arena.memory_len(m.id),
             max_bytes: m.max_bytes,
@@ -56,6 +53,7 @@ impl Vm {
             tags: self.tags.iter().map(|tag| tag.ty).collect(),
             funcs: funcs.collect(),
             instances,
+            stacks: self.stack_states()?,
             paused: paused.map(|p| self.paused_state(p)),
         };
         Ok((state, objects))
@@ -117,16 +115,22 @@ impl Vm {
     }
 
     fn paused_state(&self, paused: &Paused) -> PausedState {
-        let bytes = (paused.frame()..self.top).map(|at| {
-            // SAFETY: I3, `put_aside` set `top` to the end of the innermost frame.
-            unsafe { self.stack_base.add(at as usize).read() }
-        });
-        let frames = self.paused_backtrace(paused, usize::MAX);
+        let (place, end) = if self.current == 0 {
+            (self.current_place(), self.top)
+        } else {
+            let place = self.waiting_place(0);
+            let module = &self.instances[place.inst as usize].module;
+            (place, place.fp + module.frame_bytes(place.at).unwrap_or(0))
+        };
+        // SAFETY: I3, frames lie in the chunk up to the end of the innermost; `put_aside` set `top` to that.
+        let bytes = (paused.frame()..end).map(|at| unsafe { self.chunk(0, at).read() });
+        let frames = self.frames_on(place);
         let outermost = frames.last().and_then(|f| {
             let module = &self.instances.get(f.inst.0 as usize)?.module;
             module.defined_shape(f.func)
         });
         PausedState {
+            stack: self.current,
             bytes: bytes.collect(),
             results: outermost.map_or(0, |(shape, _)| shape.results),
             frames,
