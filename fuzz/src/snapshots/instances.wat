@@ -18,7 +18,7 @@
     (import "module 0" "table" (table 3 funcref))
     (memory $own 1) (data (memory $own) (i32.const 8) "\ff")
     (func $throw (param i32) (throw $tag (local.get 0)))
-    (func (export "run") (param i32) (result i64) (local $i i32) (local $sum i64)
+    (func (export "run") (param i32) (result i64) (local $i i32) (local $x i32) (local $sum i64)
         (local.set $i (local.get 0))
         (loop $l
             (block $h (result i32)
@@ -26,6 +26,7 @@
                     (global.set $g (i32.add (global.get $g) (call $f (i32.const 9))))
                     (call $throw (call_indirect (param i32) (result i32) (i32.const 3) (i32.const 0))))
                 (unreachable))
-            (local.set $sum (i64.add (local.get $sum) (i64.extend_i32_u)))
+            (local.set $x)
+            (local.set $sum (i64.add (local.get $sum) (i64.extend_i32_u (local.get $x))))
             (br_if $l (local.tee $i (i32.sub (local.get $i) (i32.const 1)))))
         (i64.add (local.get $sum) (i64.extend_i32_u (i32.load8_u $own (i32.const 8))))))
