@@ -89,6 +89,15 @@ impl StackBounds {
     }
 }
 
+impl StackBounds {
+    /// Something is about to begin on the stack.
+    #[inline(always)]
+    pub(crate) fn begin(self) {
+        #[cfg(all(unix, not(miri)))]
+        valgrind::reuse(self.lowest, self.len);
+    }
+}
+
 impl fmt::Debug for StackBounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:p}..{:p}", self.lowest, self.top())

@@ -1,5 +1,5 @@
 //! Tells valgrind, if the program runs under it, where stacks are: it would take a switch for a stack that grew. Costs
-//! a handful of instructions beside the mapping of a stack.
+//! a handful of instructions beside the mapping of a stack, and a load when something begins on one.
 #![allow(
     unsafe_code,
     reason = "valgrind is spoken to by an instruction sequence"
@@ -57,6 +57,20 @@ pub(super) fn register(lowest: NonNull<u8>, len: usize) {
         stacks.push((first.addr(), id));
         IS_THERE.store(true, Ordering::Relaxed);
     }
+}
+
+/// All of the stack can be used anew: what lies below the pointer of whoever ran on it last counts as forbidden.
+#[inline(always)]
+pub(crate) fn reuse(lowest: NonNull<u8>, len: usize) {
+    if IS_THERE.load(Ordering::Relaxed) {
+        make_undefined(lowest, len);
+    }
+}
+
+#[cold]
+fn make_undefined(lowest: NonNull<u8>, len: usize) {
+    let code = usize::from(b'M') << 24 | usize::from(b'C') << 16 | 1;
+    request(code, lowest.as_ptr(), std::ptr::without_provenance(len));
 }
 
 /// The stack is gone.
