@@ -6,6 +6,7 @@
 )]
 mod body;
 mod fiber;
+mod overflow;
 mod scoped;
 mod stack;
 mod suspend;
@@ -26,6 +27,7 @@ mod backend;
 mod backend;
 
 pub use fiber::{CancelError, Fiber, FiberError, Finished, Step};
+pub use overflow::{call_on_watched, report_overflows};
 pub use scoped::{ScopedFiber, call_on, scope};
 pub use stack::{
     DEFAULT_STACK_SIZE, Limited, MIN_STACK_SIZE, Measured, NativeStack, NativeStacks, PoolConfig,
