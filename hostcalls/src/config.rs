@@ -23,6 +23,7 @@ pub struct Config {
     pub(crate) code_bytes: usize,
     pub(crate) backtraces: bool,
     pub(crate) gc_stress: bool,
+    pub(crate) host_stacks: crate::host_stacks::Settings,
 }
 
 impl Default for Config {
@@ -64,6 +65,7 @@ impl Config {
             },
             backtraces: true,
             gc_stress: false,
+            host_stacks: crate::host_stacks::Settings::default(),
         }
     }
 

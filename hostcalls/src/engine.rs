@@ -8,6 +8,7 @@ use sheave_types::TypeRegistry;
 
 use crate::Result;
 use crate::config::Config;
+use crate::host_stacks::HostStacks;
 use crate::interrupt::Epochs;
 
 /// Settings, translated code, and the identities of types. Cheap to clone; `Send + Sync`.
@@ -19,6 +20,7 @@ struct Inner {
     space: Arc<CodeSpace>,
     types: Arc<TypeRegistry>,
     epochs: Mutex<Epochs>,
+    host_stacks: HostStacks,
 }
 
 impl Engine {
@@ -38,6 +40,7 @@ impl Engine {
             space,
             types: Arc::default(),
             epochs: Mutex::default(),
+            host_stacks: HostStacks::new(&config.host_stacks)?,
         })))
     }
 
@@ -76,6 +79,10 @@ impl Engine {
 
     pub(crate) fn space(&self) -> &Arc<CodeSpace> {
         &self.0.space
+    }
+
+    pub(crate) fn host_stacks(&self) -> &HostStacks {
+        &self.0.host_stacks
     }
 
     /// A number that no other store has had, of whatever engine: handles carry it.

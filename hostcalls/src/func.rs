@@ -23,19 +23,16 @@ pub struct Func {
 
 impl HostFunc {
     /// A host function over [`Val`]s.
-    pub(crate) fn dynamic<T: 'static>(
-        ty: FuncType,
-        func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
-    ) -> Arc<HostFunc> {
+    pub(crate) fn dynamic<T: 'static, F>(ty: FuncType, func: F) -> Arc<HostFunc>
+    where
+        F: Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
+    {
         let data = Dynamic::<T> {
             ty: ty.clone(),
             func: Box::new(func),
         };
-        Arc::new(HostFunc {
-            ty,
-            entry: dynamic_entry::<T>,
-            data: Box::new(data),
-        })
+        let entry = dynamic_entry::<T>;
+        Arc::new(HostFunc::new::<F>(ty, entry, Box::new(data)))
     }
 }
 

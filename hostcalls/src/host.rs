@@ -20,6 +20,7 @@ use sheave_interp::{
 use crate::backtrace::WasmBacktrace;
 use crate::continuations::SuspendCall;
 use crate::epochs;
+use crate::host_stacks::Place;
 use crate::resume::PauseCall;
 use crate::store::{Caller, Failure, StoreContextMut, StoreInner, StoreOpaque};
 use crate::types::FuncType;
@@ -32,6 +33,28 @@ pub(crate) struct HostFunc {
     pub(crate) entry: HostEntry,
     /// The closure; `entry` knows its type.
     pub(crate) data: Box<dyn Any + Send + Sync>,
+    /// Whether the entry only says that the function is to be awaited.
+    pub(crate) is_async: bool,
+    /// The stack that it runs on.
+    pub(crate) place: Place,
+}
+
+impl HostFunc {
+    /// `data` is what the entry knows the type of. `N` is the type of the closure, which the function is named after for want
+    /// of a better name.
+    pub(crate) fn new<N>(
+        ty: FuncType,
+        entry: HostEntry,
+        data: Box<dyn Any + Send + Sync>,
+    ) -> HostFunc {
+        HostFunc {
+            ty,
+            entry,
+            data,
+            is_async: false,
+            place: Place::of::<N>(),
+        }
+    }
 }
 
 /// Leads to the closure in a `Box<dyn Any>`.
@@ -46,16 +69,12 @@ impl StoreOpaque {
         let (Ok(params), Ok(results)) = (u16::try_from(params), u16::try_from(results)) else {
             bail!("a function type with more than 65,535 parameters or results")
         };
+        let (entry, data) = func.registered(&self.engine);
         // SAFETY: H2: the closure lives in `host_funcs` as long as the store; `entry` catches panics and writes its
         // results only.
         let addr = unsafe {
-            self.vm.new_host_func(
-                func.ty.0.id,
-                params,
-                results,
-                func.entry,
-                data_ptr(&*func.data),
-            )?
+            self.vm
+                .new_host_func(func.ty.0.id, params, results, entry, data)?
         };
         self.host_funcs.push(func);
         Ok(addr)

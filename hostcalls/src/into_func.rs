@@ -163,7 +163,8 @@ macro_rules! closures {
                     }
                 }
                 let ty = FuncType::new(engine, [$($a::valtype()),*], R::types());
-                HostFuncBox(Arc::new(HostFunc { ty, entry: entry::<T, F, R, $($a),*>, data: Box::new(self) }))
+                let entry = entry::<T, F, R, $($a),*>;
+                HostFuncBox(Arc::new(HostFunc::new::<F>(ty, entry, Box::new(self))))
             }
         }
     };

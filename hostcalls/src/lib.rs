@@ -22,6 +22,7 @@ mod futures;
 mod gc;
 mod global;
 mod host;
+mod host_stacks;
 mod instance;
 mod instantiate;
 mod interrupt;
@@ -62,6 +63,7 @@ pub use gc::{
     GcRef, I31, OwnedRooted, RootScope, Rooted, RootedGcRef, StructRef, StructRefPre,
 };
 pub use global::Global;
+pub use host_stacks::{HostStackReport, HostStackUse};
 pub use instance::Instance;
 pub use instantiate::InstancePre;
 pub use interrupt::{InterruptHandle, UpdateDeadline};
@@ -71,6 +73,7 @@ pub use linker::{Linker, UnknownImportError};
 pub use memory::{Memory, MemoryAccessError, SharedMemoryError};
 pub use module::Module;
 pub use resume::{CallOutcome, PauseCall, PausedCall};
+pub use sheave_fiber::{StackBounds, StackCreator, StackError, StackMemory};
 pub use sheave_interp::{Backend, Executor, GcStats, PauseReason, Trap};
 pub use sheave_loader::{Feature, FeatureOrigin, LoadError, LoadErrorKind};
 pub use snapshot::{ModuleHash, Modules, Restore, Snapshot, SnapshotOptions, Template};

@@ -155,6 +155,9 @@ impl<T: 'static> Linker<T> {
         if !self.allow_shadowing && names.contains_key(name) {
             bail!("import of `{module}::{name}` defined twice");
         }
+        if let Definition::Host(func) = &definition {
+            func.set_name(module, name);
+        }
         names.insert(name.into(), definition);
         Ok(self)
     }
@@ -404,7 +407,7 @@ impl<T: 'static> Linker<T> {
                     ty: import.ty.clone(),
                 };
                 let func =
-                    HostFunc::dynamic::<T>(ty.clone(), move |_, _, _| Err(error.clone().into()));
+                    HostFunc::dynamic::<T, _>(ty.clone(), move |_, _, _| Err(error.clone().into()));
                 self.insert(import.module, import.name, Definition::Host(func))?;
             }
         }
@@ -431,7 +434,7 @@ impl<T: 'static> Linker<T> {
                         bail!("no default value of type {result}");
                     }
                 }
-                Definition::Host(HostFunc::dynamic::<T>(ty.clone(), |_, _, _| Ok(())))
+                Definition::Host(HostFunc::dynamic::<T, _>(ty.clone(), |_, _, _| Ok(())))
             } else {
                 let item = instantiate::default_extern(store.as_context_mut().0, &import.ty)?;
                 Definition::Extern(item, import.ty.clone())

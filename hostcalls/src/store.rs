@@ -13,6 +13,7 @@ use crate::externs::Extern;
 use crate::fuel::FuelReserve;
 use crate::gc::{Externs, GcHeapOutOfMemory};
 use crate::host::HostFunc;
+use crate::host_stacks::Extent;
 use crate::interrupt::InterruptHandle;
 use crate::limits::ResourceLimiter;
 use crate::module::Module;
@@ -32,6 +33,9 @@ use crate::{Error, Result};
 pub struct Store<T: 'static>(pub(crate) Box<StoreInner<T>>);
 
 /// What a [`Store`] holds. Host functions get back to it from the pointer that the machine passes along.
+///
+/// The part without `T` comes first: who does not know `T` gets to it by the same pointer (`host_stacks.rs`).
+#[repr(C)]
 pub(crate) struct StoreInner<T: 'static> {
     pub(crate) opaque: StoreOpaque,
     pub(crate) data: T,
@@ -68,6 +72,8 @@ pub(crate) struct StoreOpaque {
     pub(crate) fuel_reserve: FuelReserve,
     /// What has a name from the snapshot that this was restored from.
     pub(crate) restored: Restored,
+    /// The stack that the innermost host function runs on, if it is not its caller's.
+    pub(crate) host_stack: Option<Extent>,
 }
 
 /// How a host function failed.
@@ -208,6 +214,7 @@ impl StoreOpaque {
             thrown: Mutex::new(None),
             fuel_reserve: FuelReserve::default(),
             restored: Restored::default(),
+            host_stack: None,
         })
     }
 

@@ -11,6 +11,7 @@ mod api {
     mod futures_heap;
     mod guests_objects;
     mod heap;
+    mod host_stacks;
     mod interruption;
     mod limits;
     mod linking;

@@ -54,11 +54,10 @@ unsafe fn entry(_cx: *mut (), _data: *const (), _frame: u32) -> HostStatus {
 
 impl HostFunc {
     fn awaited<T: 'static>(ty: FuncType, start: impl Start<T> + 'static) -> Arc<HostFunc> {
-        Arc::new(HostFunc {
-            ty,
-            entry,
-            data: Box::new(AsyncFunc(Box::new(start))),
-        })
+        let data = Box::new(AsyncFunc(Box::new(start)));
+        let mut func = HostFunc::new::<()>(ty, entry, data);
+        func.is_async = true;
+        Arc::new(func)
     }
 
     /// An async host function with native types.

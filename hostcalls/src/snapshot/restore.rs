@@ -15,7 +15,7 @@ use super::handles;
 use super::modules::ModuleHash;
 use super::template::{LoadExtern, Template};
 use super::{Snapshot, types};
-use crate::host::{HostFunc, data_ptr};
+use crate::host::HostFunc;
 use crate::linker::Linker;
 use crate::module::{Module, is_traced};
 use crate::resume::PausedState;
@@ -262,11 +262,12 @@ impl StoreOpaque {
             .map(|m| Arc::clone(m.code()))
             .collect();
         let mut next = host.iter();
+        let engine = self.engine.clone();
         // SAFETY: H2: the closures live in `host_funcs` as long as the store. The types were checked before.
         let paused = unsafe {
             self.vm.restore(vm, &code, |_| {
                 let func: &Arc<HostFunc> = next.next()?;
-                Some((func.entry, data_ptr(&*func.data)))
+                Some(func.registered(&engine))
             })
         };
         let paused = paused?;

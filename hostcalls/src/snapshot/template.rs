@@ -167,6 +167,7 @@ impl StoreOpaque {
             thrown: Mutex::new(None),
             fuel_reserve: self.fuel_reserve,
             restored: self.restored.clone(),
+            host_stack: None,
         })
     }
 
