@@ -68,6 +68,14 @@ pub(crate) struct GuestArgs {
     #[arg(long)]
     pub(crate) stats: bool,
 
+    /// Prints how much native stack each host function used, on standard error
+    #[arg(long)]
+    pub(crate) host_stack_report: bool,
+
+    /// Lets no host function use more than this much native stack, such as 32KiB; overflow says which one it was
+    #[arg(long, value_name = "B", value_parser = units::bytes)]
+    pub(crate) host_stack_limit: Option<usize>,
+
     /// Which executor runs the bytecode
     #[arg(long, value_name = "NAME")]
     pub(crate) executor: Option<ExecutorName>,

@@ -48,6 +48,11 @@ pub(crate) fn engine(args: &GuestArgs, fuel: bool, interruption: bool) -> Result
     if let Some(executor) = executor {
         config.executor(executor);
     }
+    config.host_stack_report(args.host_stack_report);
+    if let Some(bytes) = args.host_stack_limit {
+        config.host_stack_limit(bytes);
+    }
+    config.host_stack_overflow_message(args.host_stack_report || args.host_stack_limit.is_some());
     Engine::new(&config).map_err(|error| Failure::new(format_args!("{error:#}")))
 }
 
@@ -103,6 +108,13 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>, Failure> {
     wasi::add_to_linker(&mut linker, |state: &mut State| &mut state.wasi).map_err(Failure::new)?;
     snapshots::add_to_linker(&mut linker).map_err(Failure::new)?;
     Ok(linker)
+}
+
+/// What was asked for on how the host fared.
+pub(crate) fn host_report(args: &GuestArgs, store: &Store<State>) {
+    if args.host_stack_report {
+        eprint!("{}", store.engine().host_stack_report());
+    }
 }
 
 /// Watches over the time that a program has.

@@ -45,6 +45,7 @@ pub(crate) fn main(args: &ResumeArgs) -> Result<ExitCode, Failure> {
         let fuel = before.and_then(|before| Some(before - store.get_fuel().ok()?));
         stats.print(fuel, store.used_bytes());
     }
+    guest::host_report(&args.guest, &store);
     guest::ended(&args.guest, ended)
 }
 

@@ -68,6 +68,7 @@ impl Start<'_> {
                 .and_then(|given| Some(given - store.get_fuel().ok()?));
             stats.print(fuel, store.used_bytes());
         }
+        guest::host_report(args, &store);
         let ended = ended.map(|results| match results {
             Some(results) => results,
             None => {

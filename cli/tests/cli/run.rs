@@ -424,3 +424,39 @@ fn stats_say_what_a_run_took() {
         "fuel is not counted unless asked for"
     );
 }
+
+/// Writes `hello` to standard output.
+const HELLO: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 8) "\10\00\00\00\06\00\00\00hello\n")
+    (func (export "_start") (drop (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 0)))))"#;
+
+#[test]
+fn a_report_tells_the_stack_of_each_host_function() {
+    let folder = Folder::new();
+    folder.file("hello.wat", HELLO);
+    let ended = folder.sheave(&["run", "--host-stack-report", "hello.wat"]);
+    assert_eq!(
+        (ended.code, &*ended.stdout),
+        (Some(0), "hello\n"),
+        "{ended:?}"
+    );
+    let lines: Vec<_> = ended.stderr.lines().collect();
+    assert_eq!(lines.len(), 2, "{ended:?}");
+    let row: Vec<_> = lines[1].split_whitespace().collect();
+    assert_eq!(
+        row[1..],
+        ["1048576", "1", "wasi_snapshot_preview1::fd_write"]
+    );
+    if cfg!(all(unix, target_arch = "x86_64")) {
+        let most: usize = row[0].parse().unwrap();
+        assert!((200..200_000).contains(&most), "{ended:?}");
+    }
+    let ended = folder.sheave(&["run", "--host-stack-limit", "64KiB", "hello.wat"]);
+    assert_eq!(
+        (ended.code, &*ended.stdout, &*ended.stderr),
+        (Some(0), "hello\n", ""),
+        "{ended:?}"
+    );
+}

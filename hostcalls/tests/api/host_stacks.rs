@@ -47,13 +47,13 @@ fn a_host_function_knows_what_is_left_of_its_own_stack() {
     };
     on_both(|engine| assert_eq!(left(engine), 0, "it is on its caller's"));
     on_both_with(sized(128 * KIB), |engine| {
-        assert!((100 * KIB..128 * KIB).contains(&left(engine)));
+        assert!((100 * KIB..=128 * KIB).contains(&left(engine)));
     });
     let limited = |config: &mut Config| {
         config.host_stack_limit(50 * KIB);
     };
     on_both_with(limited, |engine| {
-        assert!((30 * KIB..50 * KIB).contains(&left(engine)));
+        assert!((30 * KIB..=50 * KIB).contains(&left(engine)));
     });
 }
 
@@ -88,7 +88,7 @@ fn one_host_function_of_a_linker_can_have_a_stack_of_its_own() {
         let instance = linker.instantiate(&mut store, &module).unwrap();
         let f = instance.get_typed_func::<(), ()>(&mut store, "f").unwrap();
         f.call(&mut store, ()).unwrap();
-        assert!(store.data()[0].is_some_and(|left| left < 40 * KIB));
+        assert!(store.data()[0].is_some_and(|left| left <= 40 * KIB));
         assert_eq!(store.data()[1], None);
         refused(&mut linker, "other", "has its stack already");
     });
@@ -256,10 +256,7 @@ fn a_report_says_how_deep_host_functions_used_their_stacks() {
                 (60 * KIB..200 * KIB).contains(&deep.most_bytes()),
                 "{report}"
             );
-            assert!(
-                (1 * KIB..32 * KIB).contains(&shallow.most_bytes()),
-                "{report}"
-            );
+            assert!((KIB..32 * KIB).contains(&shallow.most_bytes()), "{report}");
         }
         let text = report.to_string();
         let lines: Vec<_> = text.lines().collect();
