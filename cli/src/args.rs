@@ -181,7 +181,8 @@ pub(crate) struct WastArgs {
 
     /// `all`, or names of features on top of WebAssembly 2.0 (of the first version, where `mvp` is among them)
     ///
-    /// Without it, all features are on, except that a script of an older version may assert that they are refused.
+    /// A name behind a minus sign is left out. Without this, the features that are on by default are, except that a script
+    /// of an older version may assert that they are refused.
     #[arg(long, value_name = "all|NAME,…")]
     pub(crate) features: Option<Features>,
 
