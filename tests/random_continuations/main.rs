@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use sheave::{
-    AsContextMut, CallOutcome, Caller, Config, Engine, Executor, Func, Instance, Module, Result,
+    AsContextMut, CallOutcome, Caller, Config, Engine, Executor, Func, Linker, Module, Result,
     RootScope, Store, ThrownException, Trap, Val,
 };
 use std::collections::BTreeMap;
@@ -69,7 +69,8 @@ fn call_with_pauses(store: &mut Store<Log>, func: Func, args: &[Val]) -> Result<
 /// What a store does with a program: how each invocation ends, and all the statements that are run.
 fn run(executor: Executor, way: Way, program: &Program) -> (Vec<Outcome>, Log) {
     let engine = &engine(executor, way);
-    let module = Module::new(engine, wat::module(program)).expect("a valid module");
+    let modules = wat::modules(program);
+    let modules = modules.map(|text| Module::new(engine, text).expect("a valid module"));
     let mut store = Store::new(engine, Log::new());
     let pauses = way == Way::Pauses;
     let log = Func::wrap(
@@ -81,7 +82,16 @@ fn run(executor: Executor, way: Way, program: &Program) -> (Vec<Outcome>, Log) {
     if pauses {
         store.set_fuel(u64::MAX).expect("fuel is counted");
     }
-    let instance = Instance::new(&mut store, &module, &[log.into()]).expect("an instance");
+    let mut linker = Linker::new(engine);
+    linker
+        .define(&mut store, "host", "log", log)
+        .expect("a new name");
+    let [first, second] = &modules;
+    let instance = linker.instantiate(&mut store, first).expect("an instance");
+    linker
+        .instance(&mut store, "a", instance)
+        .expect("new names");
+    linker.instantiate(&mut store, second).expect("an instance");
     let budget = instance.get_global(&mut store, "budget").expect("a global");
     let mut outcomes = Vec::new();
     for invocation in &program.invocations {
@@ -206,7 +216,7 @@ proptest! {
                 if executor.available() {
                     let ours = run(executor, way, &program);
                     prop_assert_eq!(
-                        &ours, &expected, "{:?}, {:?}\n{}", executor, way, wat::module(&program)
+                        &ours, &expected, "{:?}, {:?}\n{}", executor, way, wat::modules(&program).concat()
                     );
                 }
             }

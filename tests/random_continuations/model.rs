@@ -362,8 +362,10 @@ impl<'p> Machine<'p> {
                 None => return trap(Trap::Null),
             },
         };
-        if let waiting @ Cont::Waiting(..) = self.usable(cont)? {
-            self.go(waiting, clauses, 0, None);
+        // What never ran catches nothing. What waits gets no values: only the exception.
+        if let Cont::Waiting(mut stacks, _) = self.usable(cont)? {
+            stacks[0].clauses = clauses;
+            self.stacks.append(&mut stacks);
             self.saw("thrown into");
         }
         self.throw(tag, payload)

@@ -1,4 +1,4 @@
-//! A program as a module in the text format.
+//! A program as two modules in the text format.
 
 use crate::program::{
     Body, Catch, Clause, ENTRIES, EXCEPTIONS, FUNCS, How, On, Program, Resume, TAGS, WIDE_ENTRIES,
@@ -14,67 +14,67 @@ const HEAD: &str = r#"(module
   (type $kw (cont $fw))
   (type $box (struct (field i32)))
   (import "host" "log" (func $log (param i32 i32)))
-  (global $budget (export "budget") (mut i32) (i32.const 0))
-  (tag $wide (param i32) (result i32 i32 (ref null $k)))
-  (tag $switch (result i32))
 "#;
 
 const LOCALS: &str = "(local $box (ref null $box)) (local $caught exnref) (local $k (ref null $k)) (local $kw (ref null $kw))
-    (global.set $budget (i32.sub (global.get $budget) (i32.const 1)))
+";
+
+const BUDGET: &str = "(global.set $budget (i32.sub (global.get $budget) (i32.const 1)))
     (if (i32.lt_s (global.get $budget) (i32.const 0)) (then (return (local.get $x))))
 ";
 
-/// Writes a program.
-pub(crate) fn module(program: &Program) -> String {
+/// Writes a program: two modules, of which the second imports from the first ("a") what both have. Every other function is
+/// in the second, and known to the first by a table.
+pub(crate) fn modules(program: &Program) -> [String; 2] {
+    [0, 1].map(|part| module(program, part))
+}
+
+fn module(program: &Program, part: u8) -> String {
     let mut out = Writer {
         text: HEAD.into(),
+        part,
         blocks: 0,
     };
+    out.shared("global", "budget", "(mut i32)", "(i32.const 0)");
     for tag in 0..TAGS {
-        out.line(&format!(
-            "(tag $t{tag} (param i32) (result i32 (ref null $k)))"
-        ));
+        let name = format!("t{tag}");
+        out.shared("tag", &name, "(param i32) (result i32 (ref null $k))", "");
     }
+    let wide = "(param i32) (result i32 i32 (ref null $k))";
+    out.shared("tag", "wide", wide, "");
+    out.shared("tag", "switch", "(result i32)", "");
     for tag in 0..EXCEPTIONS {
-        out.line(&format!("(tag $e{tag} (export \"e{tag}\") (param i32))"));
+        out.shared("tag", &format!("e{tag}"), "(param i32)", "");
     }
-    out.line(&format!("(table $entries {ENTRIES} (ref null $k))"));
-    out.line(&format!("(table $wides {WIDE_ENTRIES} (ref null $kw))"));
-    out.line("(func (export \"fill\")");
-    for entry in 0..ENTRIES {
-        let func = entry % FUNCS;
-        out.line(&format!(
-            "(table.set $entries (i32.const {entry}) (cont.new $k (ref.func $f{func})))"
-        ));
+    for (name, len, ty) in [
+        ("entries", ENTRIES, "$k"),
+        ("wides", WIDE_ENTRIES, "$kw"),
+        ("funcs", FUNCS, "$f"),
+        ("wide_funcs", WIDE_FUNCS, "$fw"),
+    ] {
+        out.shared("table", name, &format!("{len} (ref null {ty})"), "");
     }
-    for entry in 0..WIDE_ENTRIES {
-        let func = entry % WIDE_FUNCS;
-        out.line(&format!(
-            "(table.set $wides (i32.const {entry}) (cont.new $kw (ref.func $w{func})))"
-        ));
+    if part == 0 {
+        out.fill();
+        for (i, body) in program.roots.iter().enumerate() {
+            out.func(&format!("r{i}"), body);
+        }
     }
-    out.line(")");
-    let roots = program.roots.iter().enumerate();
-    let roots = roots.map(|(i, body)| (format!("r{i}"), body));
-    let funcs = program.funcs.iter().enumerate();
-    let funcs = funcs.map(|(i, body)| (format!("f{i}"), body));
-    for (name, body) in roots.chain(funcs) {
-        out.line(&format!(
-            "(func ${name} (export \"{name}\") (type $f) (param $x i32) (param $peer (ref null $k)) (result i32)"
-        ));
-        out.text += LOCALS;
-        out.body(body);
-        out.line("(local.get $x))");
+    for (func, body) in (0..FUNCS).zip(&program.funcs) {
+        if out.has(func) {
+            out.func(&format!("f{func}"), body);
+            out.line(&format!(
+                "(elem (table $funcs) (i32.const {func}) (ref null $f) (ref.func $f{func}))"
+            ));
+        }
     }
-    for (i, body) in program.wide_funcs.iter().enumerate() {
-        out.line(&format!(
-            "(func $w{i} (export \"w{i}\") (type $fw) (param $y i32) (param $x i32) (param $peer (ref null $k)) (result i32)"
-        ));
-        out.text += LOCALS.split_once('\n').map_or("", |(locals, _)| locals);
-        out.line("(local.set $x (i32.add (i32.mul (local.get $y) (i32.const 7)) (local.get $x)))");
-        out.text += LOCALS.split_once('\n').map_or("", |(_, budget)| budget);
-        out.body(body);
-        out.line("(local.get $x))");
+    for (func, body) in (0..WIDE_FUNCS).zip(&program.wide_funcs) {
+        if out.has(func) {
+            out.wide_func(func, body);
+            out.line(&format!(
+                "(elem (table $wide_funcs) (i32.const {func}) (ref null $fw) (ref.func $w{func}))"
+            ));
+        }
     }
     out.text.push(')');
     out.text
@@ -82,6 +82,8 @@ pub(crate) fn module(program: &Program) -> String {
 
 struct Writer {
     text: String,
+    /// Which of the two modules this is.
+    part: u8,
     /// How many blocks there are: their labels have different names.
     blocks: u32,
 }
@@ -89,6 +91,77 @@ struct Writer {
 impl Writer {
     fn line(&mut self, line: &str) {
         let _ = writeln!(self.text, "{line}");
+    }
+
+    /// Something that both modules have, with what only its definition says.
+    fn shared(&mut self, kind: &str, name: &str, ty: &str, init: &str) {
+        self.line(&if self.part == 0 {
+            format!("({kind} ${name} (export \"{name}\") {ty} {init})")
+        } else {
+            format!("(import \"a\" \"{name}\" ({kind} ${name} {ty}))")
+        });
+    }
+
+    /// Whether a function is in this module.
+    fn has(&self, func: u8) -> bool {
+        func % 2 == self.part
+    }
+
+    /// A reference to a function of the first type, or of the second.
+    fn func_ref(&self, func: u8, wide: bool) -> String {
+        match (self.has(func), wide) {
+            (true, false) => format!("(ref.func $f{func})"),
+            (true, true) => format!("(ref.func $w{func})"),
+            (false, false) => format!("(table.get $funcs (i32.const {func}))"),
+            (false, true) => format!("(table.get $wide_funcs (i32.const {func}))"),
+        }
+    }
+
+    /// The function that puts a new continuation into each entry.
+    fn fill(&mut self) {
+        self.line("(func (export \"fill\")");
+        for entry in 0..ENTRIES {
+            self.new_cont(entry, entry % FUNCS);
+        }
+        for entry in 0..WIDE_ENTRIES {
+            self.new_wide_cont(entry, entry % WIDE_FUNCS);
+        }
+        self.line(")");
+    }
+
+    fn new_cont(&mut self, entry: u8, func: u8) {
+        let func = self.func_ref(func, false);
+        self.line(&format!(
+            "(table.set $entries (i32.const {entry}) (cont.new $k {func}))"
+        ));
+    }
+
+    fn new_wide_cont(&mut self, entry: u8, func: u8) {
+        let func = self.func_ref(func, true);
+        self.line(&format!(
+            "(table.set $wides (i32.const {entry}) (cont.new $kw {func}))"
+        ));
+    }
+
+    fn func(&mut self, name: &str, body: &Body) {
+        self.line(&format!(
+            "(func ${name} (export \"{name}\") (type $f) (param $x i32) (param $peer (ref null $k)) (result i32)"
+        ));
+        self.text += LOCALS;
+        self.text += BUDGET;
+        self.body(body);
+        self.line("(local.get $x))");
+    }
+
+    fn wide_func(&mut self, func: u8, body: &Body) {
+        self.line(&format!(
+            "(func $w{func} (type $fw) (param $y i32) (param $x i32) (param $peer (ref null $k)) (result i32)"
+        ));
+        self.text += LOCALS;
+        self.line("(local.set $x (i32.add (i32.mul (local.get $y) (i32.const 7)) (local.get $x)))");
+        self.text += BUDGET;
+        self.body(body);
+        self.line("(local.get $x))");
     }
 
     fn block(&mut self) -> u32 {
@@ -114,12 +187,8 @@ impl Writer {
                 "(if (i32.eqz (ref.is_null (local.get $box)))
                    (then (local.set $x (i32.add (local.get $x) (struct.get $box 0 (local.get $box))))))",
             ),
-            What::New { entry, func } => self.line(&format!(
-                "(table.set $entries (i32.const {entry}) (cont.new $k (ref.func $f{func})))"
-            )),
-            What::NewWide { entry, func } => self.line(&format!(
-                "(table.set $wides (i32.const {entry}) (cont.new $kw (ref.func $w{func})))"
-            )),
+            What::New { entry, func } => self.new_cont(*entry, *func),
+            What::NewWide { entry, func } => self.new_wide_cont(*entry, *func),
             What::Bind { from, to } => self.line(&format!(
                 "(if (ref.is_null (table.get $wides (i32.const {from}))) (then) (else
                    (table.set $entries (i32.const {to})
@@ -183,14 +252,21 @@ impl Writer {
                 ));
             }
             What::Call { func, give } => {
-                let peer = peer(*give);
-                self.line(&format!(
-                    "(local.set $x (call $f{func} (local.get $x) {peer}))"
-                ));
+                let (peer, target) = (peer(*give), self.func_ref(*func, false));
+                self.line(&if self.has(*func) {
+                    format!("(local.set $x (call $f{func} (local.get $x) {peer}))")
+                } else {
+                    format!("(local.set $x (call_ref $f (local.get $x) {peer} {target}))")
+                });
             }
-            What::TailCall { func } => self.line(&format!(
-                "(return_call $f{func} (local.get $x) (local.get $peer))"
-            )),
+            What::TailCall { func } => {
+                let target = self.func_ref(*func, false);
+                self.line(&if self.has(*func) {
+                    format!("(return_call $f{func} (local.get $x) (local.get $peer))")
+                } else {
+                    format!("(return_call_ref $f (local.get $x) (local.get $peer) {target})")
+                });
+            }
             What::Return => self.line("(return (local.get $x))"),
             What::Trap => self.line("(unreachable)"),
         }
