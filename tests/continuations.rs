@@ -32,31 +32,40 @@ scripts! {
 /// Scripts for Miri, to which each takes minutes.
 const UNDER_MIRI: [&str; 3] = ["switch", "exceptions", "collect"];
 
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Way {
+    Plain,
+    /// Every allocation collects.
+    Stress,
+    /// Each command has a store that is restored from a snapshot of the one before.
+    Snapshots,
+}
+
 /// Gives how many assertions held.
-fn run(name: &str, text: &str, executor: Executor, gc_stress: bool) -> usize {
+fn run(name: &str, text: &str, executor: Executor, way: Way) -> usize {
     if !executor.available() {
         return 0;
     }
     let options = Options {
         features: Some("all".parse().expect("a list of features")),
         executor: Some(executor),
-        gc_stress,
-        snapshots: false,
+        gc_stress: way == Way::Stress,
+        snapshots: way == Way::Snapshots,
     };
     let report = sheave_wast::run(text, &options);
     let failures: Vec<_> = report.failures.iter().map(ToString::to_string).collect();
     assert!(
         failures.is_empty(),
-        "{name} on {executor:?}:\n{}",
+        "{name} on {executor:?}, {way:?}:\n{}",
         failures.join("\n")
     );
     report.passed
 }
 
-fn run_all(executor: Executor, gc_stress: bool) {
+fn run_all(executor: Executor, way: Way) {
     let chosen = |name: &str| !cfg!(miri) || UNDER_MIRI.contains(&name);
     for (name, text) in SCRIPTS.iter().filter(|(name, _)| chosen(name)) {
-        let passed = run(name, text, executor, gc_stress);
+        let passed = run(name, text, executor, way);
         assert!(
             passed > 0 || !executor.available(),
             "{name} asserts nothing"
@@ -67,18 +76,24 @@ fn run_all(executor: Executor, gc_stress: bool) {
 #[test]
 #[cfg_attr(miri, ignore = "not what Miri can run")]
 fn every_rule_holds_on_the_threaded_executor() {
-    run_all(Executor::Threaded, false);
-    run_all(Executor::Threaded, true);
+    run_all(Executor::Threaded, Way::Plain);
+    run_all(Executor::Threaded, Way::Stress);
 }
 
 #[test]
 fn every_rule_holds_on_the_portable_executor() {
-    run_all(Executor::Portable, false);
+    run_all(Executor::Portable, Way::Plain);
 }
 
 #[test]
 fn every_rule_holds_where_every_allocation_collects() {
-    run_all(Executor::Portable, true);
+    run_all(Executor::Portable, Way::Stress);
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "snapshots have tests of their own")]
+fn every_rule_holds_in_stores_restored_between_any_two_commands() {
+    run_all(Executor::best(), Way::Snapshots);
 }
 
 /// A script in which `n` numbers are arguments, payload, what a suspension gives, results, bound in two halves, and the
@@ -171,8 +186,8 @@ fn stacks_of_all_sizes_take_as_many_values_as_there_are() {
     for n in sizes {
         let text = many_values(*n);
         for executor in [Executor::Threaded, Executor::Portable] {
-            run(&format!("{n} values"), &text, executor, false);
-            run(&format!("{n} values"), &text, executor, true);
+            run(&format!("{n} values"), &text, executor, Way::Plain);
+            run(&format!("{n} values"), &text, executor, Way::Stress);
         }
     }
 }
@@ -207,9 +222,10 @@ fn the_scripts_of_the_proposal_pass_where_they_are() {
         let text = std::fs::read_to_string(file).expect("a text");
         let name = file.display().to_string();
         for executor in [Executor::Threaded, Executor::Portable] {
-            passed += run(&name, &text, executor, false);
-            passed += run(&name, &text, executor, true);
+            passed += run(&name, &text, executor, Way::Plain);
+            passed += run(&name, &text, executor, Way::Stress);
         }
+        passed += run(&name, &text, Executor::best(), Way::Snapshots);
     }
     println!("{} scripts, {passed} assertions passed", scripts.len());
 }
