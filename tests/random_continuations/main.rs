@@ -8,116 +8,149 @@ mod program;
 mod wat;
 
 use model::{Machine, Outcome};
-use program::{Program, program};
+use program::{Invocation, Program, program};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use sheave::{
-    AsContextMut, CallOutcome, Caller, Config, Engine, Executor, Func, Linker, Module, Result,
-    RootScope, Store, ThrownException, Trap, Val,
+    AsContextMut, CallOutcome, Caller, Config, Context as _, Engine, Executor, Func, Linker,
+    Module, Result, RootScope, Snapshot, Store, ThrownException, Trap, Val,
 };
 use std::collections::BTreeMap;
 
 /// In what ways programs are run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Way {
     Plain,
     /// Every allocation collects.
     Stress,
     /// That too, and calls stop again and again, with a collection each time.
     Pauses,
-}
-
-fn engine(executor: Executor, way: Way) -> Engine {
-    let mut config = Config::new();
-    config
-        .wasm_stack_switching(true)
-        .executor(executor)
-        .gc_stress(way != Way::Plain)
-        .consume_fuel(way == Way::Pauses);
-    Engine::new(&config).expect("an engine")
+    /// The same, and goes on in a store that is restored from a snapshot.
+    Snapshots,
 }
 
 type Log = Vec<(u32, i32)>;
 
-/// Calls a function that is paused whenever it has run a few blocks.
-fn call_with_pauses(store: &mut Store<Log>, func: Func, args: &[Val]) -> Result<i32> {
-    const FUEL: u64 = 16;
-    let mut results = [Val::I32(0)];
-    let mut fuel = FUEL;
-    store.set_fuel(fuel)?;
-    let (first, mut pauses) = (store.data().len(), 0);
-    let mut outcome = func.call_resumable(store, args, &mut results)?;
-    while outcome != CallOutcome::Finished {
-        pauses += 1;
-        store.gc(None)?;
-        let done = store.data().len();
-        store.set_fuel(fuel)?;
-        outcome = store.resume_call(&mut results)?;
-        // A block may want more than that.
-        fuel = if store.data().len() > done {
-            FUEL
-        } else {
-            2 * fuel
+/// A store, and how it is run.
+struct Run {
+    store: Store<Log>,
+    linker: Linker<Log>,
+    way: Way,
+    pauses: u32,
+}
+
+impl Run {
+    fn new(executor: Executor, way: Way, program: &Program) -> Result<Self> {
+        let mut config = Config::new();
+        config
+            .wasm_stack_switching(true)
+            .executor(executor)
+            .gc_stress(way != Way::Plain)
+            .consume_fuel(way >= Way::Pauses);
+        let engine = Engine::new(&config)?;
+        let mut linker = Linker::new(&engine);
+        linker.func_wrap(
+            "host",
+            "log",
+            |mut caller: Caller<'_, Log>, id: u32, x: i32| caller.data_mut().push((id, x)),
+        )?;
+        let mut run = Self {
+            store: Store::new(&engine, Log::new()),
+            linker,
+            way,
+            pauses: 0,
         };
+        run.fuel(u64::MAX)?;
+        let [first, second] = wat::modules(program);
+        let mut linker = run.linker.clone();
+        let first = linker.instantiate(&mut run.store, &Module::new(&engine, first)?)?;
+        linker.instance(&mut run.store, "a", first)?;
+        linker.instantiate(&mut run.store, &Module::new(&engine, second)?)?;
+        Ok(run)
     }
-    // A statement is several operators.
-    assert!(pauses > 0 || store.data().len() - first < 20);
-    Ok(results[0].unwrap_i32())
+
+    /// Sets the fuel, where it is counted.
+    fn fuel(&mut self, fuel: u64) -> Result<()> {
+        if self.way >= Way::Pauses {
+            self.store.set_fuel(fuel)?;
+        }
+        Ok(())
+    }
+
+    /// An export of the first instance.
+    fn func(&mut self, name: &str) -> Result<Func> {
+        let instance = self.store.instances().next().context("an instance")?;
+        let func = instance.get_func(&mut self.store, name);
+        func.context("a function")
+    }
+
+    fn invoke(&mut self, invocation: Invocation) -> Result<i32> {
+        self.fuel(u64::MAX)?;
+        let instance = self.store.instances().next().context("an instance")?;
+        let budget = instance.get_global(&mut self.store, "budget");
+        budget
+            .context("a global")?
+            .set(&mut self.store, invocation.budget.into())?;
+        if invocation.fill {
+            self.func("fill")?.call(&mut self.store, &[], &mut [])?;
+        }
+        let func = self.func(&format!("r{}", invocation.root))?;
+        let args = [invocation.x.into(), Val::ContRef(None)];
+        if self.way >= Way::Pauses {
+            return self.call_with_pauses(func, &args);
+        }
+        let mut results = [Val::I32(0)];
+        func.call(&mut self.store, &args, &mut results)?;
+        Ok(results[0].unwrap_i32())
+    }
+
+    /// Calls a function that is paused whenever it has run a few blocks.
+    fn call_with_pauses(&mut self, func: Func, args: &[Val]) -> Result<i32> {
+        const FUEL: u64 = 16;
+        let mut results = [Val::I32(0)];
+        let mut fuel = FUEL;
+        self.fuel(fuel)?;
+        let (first, before) = (self.store.data().len(), self.pauses);
+        let mut outcome = func.call_resumable(&mut self.store, args, &mut results)?;
+        while outcome != CallOutcome::Finished {
+            self.pause()?;
+            let done = self.store.data().len();
+            self.fuel(fuel)?;
+            outcome = self.store.resume_call(&mut results)?;
+            // A block may want more than that.
+            let on = self.store.data().len() > done;
+            fuel = if on { FUEL } else { 2 * fuel };
+        }
+        // A statement is several operators.
+        assert!(self.pauses > before || self.store.data().len() - first < 20);
+        Ok(results[0].unwrap_i32())
+    }
+
+    /// What happens while a call waits.
+    fn pause(&mut self) -> Result<()> {
+        self.pauses += 1;
+        self.store.gc(None)?;
+        if self.way == Way::Snapshots && self.pauses.is_multiple_of(3) {
+            let snapshot = self.store.snapshot()?;
+            let snapshot = Snapshot::from_bytes(&snapshot.to_bytes())?;
+            let log = std::mem::take(self.store.data_mut());
+            let engine = self.store.engine().clone();
+            self.store = Store::restore(&engine, &snapshot, &self.linker, log)?;
+        }
+        Ok(())
+    }
 }
 
 /// What a store does with a program: how each invocation ends, and all the statements that are run.
 fn run(executor: Executor, way: Way, program: &Program) -> (Vec<Outcome>, Log) {
-    let engine = &engine(executor, way);
-    let modules = wat::modules(program);
-    let modules = modules.map(|text| Module::new(engine, text).expect("a valid module"));
-    let mut store = Store::new(engine, Log::new());
-    let pauses = way == Way::Pauses;
-    let log = Func::wrap(
-        &mut store,
-        |mut caller: Caller<'_, Log>, id: u32, x: i32| {
-            caller.data_mut().push((id, x));
-        },
-    );
-    if pauses {
-        store.set_fuel(u64::MAX).expect("fuel is counted");
-    }
-    let mut linker = Linker::new(engine);
-    linker
-        .define(&mut store, "host", "log", log)
-        .expect("a new name");
-    let [first, second] = &modules;
-    let instance = linker.instantiate(&mut store, first).expect("an instance");
-    linker
-        .instance(&mut store, "a", instance)
-        .expect("new names");
-    linker.instantiate(&mut store, second).expect("an instance");
-    let budget = instance.get_global(&mut store, "budget").expect("a global");
+    let mut run = Run::new(executor, way, program).expect("two instances");
     let mut outcomes = Vec::new();
     for invocation in &program.invocations {
-        budget
-            .set(&mut store, invocation.budget.into())
-            .expect("an i32");
-        if invocation.fill {
-            if pauses {
-                store.set_fuel(u64::MAX).expect("fuel is counted");
-            }
-            let fill = instance.get_func(&mut store, "fill").expect("a function");
-            fill.call(&mut store, &[], &mut []).expect("it cannot trap");
-        }
-        let func = format!("r{}", invocation.root);
-        let func = instance.get_func(&mut store, &func).expect("a function");
-        let args = [invocation.x.into(), Val::ContRef(None)];
-        let called = if pauses {
-            call_with_pauses(&mut store, func, &args)
-        } else {
-            let mut results = [Val::I32(0)];
-            let called = func.call(&mut store, &args, &mut results);
-            called.map(|()| results[0].unwrap_i32())
-        };
-        outcomes.push(outcome(&mut store, called));
+        let called = run.invoke(*invocation);
+        outcomes.push(outcome(&mut run.store, called));
     }
-    (outcomes, store.into_data())
+    (outcomes, run.store.into_data())
 }
 
 fn outcome(store: &mut Store<Log>, called: Result<i32>) -> Outcome {
@@ -212,7 +245,7 @@ proptest! {
     fn random_programs_do_what_the_model_does(program in program()) {
         let expected = expected(&program);
         for executor in [Executor::Threaded, Executor::Portable] {
-            for way in [Way::Plain, Way::Stress, Way::Pauses] {
+            for way in [Way::Plain, Way::Stress, Way::Pauses, Way::Snapshots] {
                 if executor.available() {
                     let ours = run(executor, way, &program);
                     prop_assert_eq!(
