@@ -76,6 +76,7 @@ pub(crate) unsafe fn run(vm: *mut Vm) -> u32 {
 )]
 pub(crate) mod threaded {
     //! One function an op; see `build.rs`.
+    use crate::conts::{fast_resume, fast_suspend, fast_switch};
     use crate::gc::access::*;
     use crate::regs::*;
     use crate::simd::{self, V128};
@@ -115,6 +116,7 @@ pub(crate) mod threaded {
 )]
 mod portable {
     //! One arm an op; see `build.rs`.
+    use crate::conts::{fast_resume, fast_suspend, fast_switch};
     use crate::gc::access::*;
     use crate::regs::*;
     use crate::simd::{self, V128};

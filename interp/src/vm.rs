@@ -100,6 +100,7 @@ pub struct Vm {
     pub(crate) interrupt_ptr: *const AtomicU32,
     pub(crate) imported_globals: *const u32,
     pub(crate) arena_base: *mut u8,
+    pub(crate) tags_ptr: *const TagAddr,
     /// From addresses below this, 8 bytes are inside memory 0.
     pub(crate) mem0_inner: u64,
     /// The heap of objects: where it lies, its length, and the free bytes that the next objects get.
@@ -205,6 +206,7 @@ impl Vm {
             interrupt_ptr: Arc::as_ptr(&interrupt),
             imported_globals: core::ptr::null(),
             arena_base: core::ptr::null_mut(),
+            tags_ptr: core::ptr::null(),
             mem0_inner: 0,
             gc_base: core::ptr::NonNull::dangling().as_ptr(),
             gc_len: 0,
@@ -332,6 +334,7 @@ impl Vm {
         self.cells = i.module.cells();
         self.types = i.module.type_ids();
         self.imported_globals = i.imported_globals.as_ptr();
+        self.tags_ptr = i.tags.as_ptr();
         // SAFETY: I5, the offset was given by the arena; the block has provenance over all of it.
         self.globals = unsafe { self.arena_base.add(i.globals_off as usize) }.cast();
         (self.mem0, self.mem0_len) = match i.memories.first() {

@@ -39,7 +39,7 @@ impl Vm {
             stack: number,
             at: stack.at,
             fp: stack.fp,
-            csp: stack.len - stack.records,
+            csp: stack.csp,
             inst: stack.inst,
             len: stack.len,
         }

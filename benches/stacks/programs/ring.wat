@@ -6,16 +6,19 @@
   (tag $yield)
   (table $ring 1000 (ref null $cont))
   (global $at (mut i32) (i32.const 0))
+  (global $before (mut i32) (i32.const 0))
   (global $left (mut i64) (i64.const 0))
   (elem declare func $work)
-  ;; Where it came from goes to the ring's place that was left; the next place is gone to.
+  ;; Whoever is gone to puts the task before it back into the ring.
   (func $work (type $task) (param $from (ref null $cont))
     (loop $more
-      (table.set $ring (global.get $at) (local.get $from))
-      (global.set $at (i32.add (global.get $at) (i32.const 1)))
-      (if (i32.eq (global.get $at) (i32.const 1000)) (then (global.set $at (i32.const 0))))
+      (if (i32.eqz (ref.is_null (local.get $from)))
+        (then (table.set $ring (global.get $before) (local.get $from))))
       (global.set $left (i64.sub (global.get $left) (i64.const 1)))
       (if (i64.eqz (global.get $left)) (then (return)))
+      (global.set $before (global.get $at))
+      (global.set $at (i32.add (global.get $at) (i32.const 1)))
+      (if (i32.eq (global.get $at) (i32.const 1000)) (then (global.set $at (i32.const 0))))
       (local.set $from (switch $cont $yield (table.get $ring (global.get $at))))
       (br $more)))
   (func (export "run") (param $n i64) (result i64)

@@ -197,7 +197,9 @@ fn check_moves(
         _ => return Ok(()),
     };
     let fits = get("base") + u64::from(n.max(results)) <= u64::from(frame);
-    if i.n().unwrap_or(0) != u64::from(n) || !fits {
+    let right =
+        i.n().unwrap_or(0) == u64::from(n) && i.get("r").is_none_or(|r| r == u64::from(results));
+    if !right || !fits {
         return Err(VerifyErrorKind::SlotOutOfFrame);
     }
     Ok(())

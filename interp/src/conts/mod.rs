@@ -23,11 +23,13 @@
 //! An activation of the host begins on the current stack, and nothing suspends beyond it.
 #![allow(unsafe_code, reason = "works on chunks and registers")]
 
+mod fast;
 mod host;
 mod object;
 mod ops;
 mod stacks;
 
+pub(crate) use fast::{fast_resume, fast_suspend, fast_switch};
 pub(crate) use host::HostClauses;
 pub use host::Suspended;
 pub(crate) use object::FRESH;

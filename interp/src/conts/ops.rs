@@ -7,7 +7,7 @@ use crate::awaiting::{Awaited, Back};
 use crate::calls::{Operands, linked_in, raise};
 use crate::code_space::{CONT_END_AT, RET_AT};
 use crate::conts::object::{Leads, Usable};
-use crate::conts::stacks::{NONE, State, copy_slots};
+use crate::conts::stacks::{NONE, State, move_out};
 use crate::regs::{
     EXIT_AWAITS, EXIT_HOST, EXIT_SUSPENDED, EXIT_THROWN, get_u64, put_u64, rd16, rd32, zero_slots,
 };
@@ -71,8 +71,7 @@ impl Payload<'_> {
         unsafe {
             match self {
                 Payload::InFrame { base, n } => {
-                    copy_slots(to, frame.add(usize::from(base) * 8), n.into());
-                    zero_slots(frame, base, n);
+                    move_out(to, frame.add(usize::from(base) * 8), n);
                     n
                 }
                 Payload::Given(slots) => {
@@ -263,12 +262,11 @@ impl Vm {
             if let Some(last) = args.last {
                 put_u64(m.fp, first + args.n, last.into());
             }
-            copy_slots(
+            move_out(
                 m.fp.add(usize::from(first) * 8),
                 old.add(usize::from(args.base) * 8),
-                args.n.into(),
+                args.n,
             );
-            zero_slots(old, args.base, args.n);
             m.go_on_behind(false);
             match ready.host {
                 None => 0,
@@ -473,8 +471,7 @@ pub(crate) unsafe fn resume(vm: *mut Vm, next: *const u8) -> u32 {
             Ok(cont) => cont,
             Err(trap) => return raise(vm, trap),
         };
-        let (_, want) = m.slots_of_type(m.identity(o.u32(2)));
-        let (base, n, clauses) = (o.u16(4), o.u16(5), o.u16(6));
+        let (base, n, want, clauses) = (o.u16(4), o.u16(5), o.u16(6), o.u16(7));
         let ready = match Vm::prepare(vm, &cont, n.into(), want, 0) {
             Ok(ready) => ready,
             Err(code) => return code,
@@ -567,9 +564,8 @@ pub(crate) unsafe fn switch(vm: *mut Vm, next: *const u8) -> u32 {
                 return raise(vm, trap);
             }
         };
-        let (want, _) = m.slots_of_type(back);
         let next = next.addr() - m.code_base.addr();
-        m.suspend_stacks(found.outer, found.bytes, next as u32, base, want);
+        m.suspend_stacks(found.outer, found.bytes, next as u32, base, o.u16(10));
         let last = Some(this);
         Vm::go_to(vm, &cont, ready, found.parent, Arguments { base, n, last })
     }
@@ -585,7 +581,7 @@ pub(crate) unsafe fn cont_end(vm: *mut Vm, _next: *const u8) -> u32 {
         m.chain_bytes -= stack.len;
         m.install_stack(stack.parent);
         let dst = m.stacks[stack.parent].dst;
-        copy_slots(m.fp.add(usize::from(dst) * 8), from, stack.results.into());
+        move_out(m.fp.add(usize::from(dst) * 8), from, stack.results);
         m.go_on_behind(true);
         m.free_stack(ended);
         0

@@ -38,8 +38,8 @@ pub(crate) struct Stack {
     pub(crate) len: u32,
     /// The innermost frame, from the chunk's start.
     pub(crate) fp: u32,
-    /// From the chunk's end down to its innermost record.
-    pub(crate) records: u32,
+    /// Its innermost record, from the chunk's start.
+    pub(crate) csp: u32,
     /// The op that it waits at, in the code space.
     pub(crate) at: u32,
     /// What follows that op: where it goes on, or `clauses` clauses and then that.
@@ -101,6 +101,18 @@ impl Stacks {
             free: NONE,
             spare: Vec::new(),
         }
+    }
+
+    /// Where they all are, the first one first.
+    #[inline(always)]
+    pub(crate) fn as_mut_ptr(&mut self) -> *mut Stack {
+        self.all.as_mut_ptr()
+    }
+
+    /// Numbers are below this.
+    #[inline(always)]
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
     }
 
     #[inline]
@@ -240,7 +252,7 @@ impl Vm {
         Ok(Stack {
             off,
             len,
-            records: 8,
+            csp: len - 8,
             at: CONT_END_AT,
             next: CONT_END_AT,
             inst: self.inst,
@@ -307,14 +319,10 @@ impl Vm {
     /// Notes where the current stack waits: at the op at `ip`, for `want` slots from `dst` up.
     #[inline]
     pub(crate) fn save_stack(&mut self, next: u32, dst: u16, want: u16, clauses: u16) {
-        let (fp, records, at, inst) = (
-            self.frame_at(),
-            self.records_bytes(),
-            self.code_position(),
-            self.inst,
-        );
+        let (fp, csp) = (self.frame_at(), self.stack_len - self.records_bytes());
+        let (at, inst) = (self.code_position(), self.inst);
         let stack = &mut self.stacks[self.current];
-        (stack.fp, stack.records, stack.at, stack.inst) = (fp, records, at, inst);
+        (stack.fp, stack.csp, stack.at, stack.inst) = (fp, csp, at, inst);
         (stack.next, stack.dst, stack.want, stack.clauses) = (next, dst, want, clauses);
     }
 
@@ -329,7 +337,7 @@ impl Vm {
         unsafe {
             self.stack_base = self.arena_base.add(stack.off as usize);
             self.fp = self.stack_base.add(stack.fp as usize);
-            self.csp = self.stack_base.add((stack.len - stack.records) as usize);
+            self.csp = self.stack_base.add(stack.csp as usize);
             self.ip = self.code_base.add(stack.at as usize);
         }
         if stack.inst != self.inst {
@@ -372,22 +380,37 @@ impl Vm {
     /// Bytes of a linked clause.
     #[inline]
     pub(crate) fn clause_bytes(&self) -> u32 {
-        let units = const { sheave_isa::SHAPES[sheave_isa::Op::On as usize].len_units };
-        self.space.executor().op_bytes(units.into()) as u32
+        clause_bytes(self.space.executor().head_bytes()) as u32
     }
 }
 
-/// Copies `n` slots to another chunk.
+/// Bytes of a linked clause, where heads have so many.
+#[inline(always)]
+pub(crate) const fn clause_bytes(head: usize) -> usize {
+    let units = sheave_isa::SHAPES[sheave_isa::Op::On as usize].len_units as usize;
+    let bytes = head + 2 * (units - 1);
+    // Threaded code is padded.
+    if head == 8 {
+        bytes.next_multiple_of(8)
+    } else {
+        bytes
+    }
+}
+
+/// Moves `n` slots to another chunk, and leaves zeros. Volatile, as `move_slots` is: LLVM shall make nothing larger of it.
 ///
 /// # Safety
 /// - Both are there, 8-aligned, and do not overlap.
-#[inline]
-pub(crate) unsafe fn copy_slots(to: *mut u8, from: *const u8, n: u32) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let (to, from) = (to.cast::<u64>(), from.cast::<u64>());
-        for i in 0..n as usize {
-            to.add(i).write(from.add(i).read());
+#[inline(always)]
+pub(crate) unsafe fn move_out(to: *mut u8, from: *mut u8, n: u16) {
+    let (to, from) = (to.cast::<u64>(), from.cast::<u64>());
+    let mut i = 0;
+    while i < usize::from(n) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            to.add(i).write_volatile(from.add(i).read());
+            from.add(i).write_volatile(0);
         }
+        i += 1;
     }
 }

@@ -40,6 +40,7 @@ impl Vm {
             interrupt_ptr: Arc::as_ptr(&interrupt),
             imported_globals: core::ptr::null(),
             arena_base: core::ptr::null_mut(),
+            tags_ptr: core::ptr::null(),
             mem0_inner: 0,
             gc_base: core::ptr::NonNull::dangling().as_ptr(),
             gc_len: 0,

@@ -110,7 +110,7 @@ impl Vm {
         }
         let n_records = records.len() as u32;
         let stack = &mut self.stacks[number];
-        stack.records += n_records * 8;
+        stack.csp -= n_records * 8;
         if state.suspended {
             stack.state = State::Suspended;
         }

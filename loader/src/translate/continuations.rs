@@ -60,7 +60,9 @@ impl Translator<'_> {
         self.settle_top(n);
         let live = self.live();
         let base = self.arguments(ty);
-        let pos = self.put(&mut [Op::Suspend as u16, lo(tag), hi(tag), base, n as u16]);
+        let op = Op::Suspend as u16;
+        let r = self.shape(ty).1 as u16;
+        let pos = self.put(&mut [op, lo(tag), hi(tag), base, n as u16, r]);
         self.safepoint_with(pos, live);
         self.can_throw(pos);
         self.push_type_results(ty);
@@ -70,11 +72,11 @@ impl Translator<'_> {
         if !self.reachable {
             return;
         }
-        let n = self.shape(ty).0;
+        let (n, r) = self.shape(ty);
         let Operands { cont, base, live } = self.operands(n);
         let clauses = self.clause_count(&table);
-        let op = Op::Resume as u16;
-        let pos = self.put(&mut [op, cont, lo(ty), hi(ty), base, n as u16, clauses]);
+        let (op, n, r) = (Op::Resume as u16, n as u16, r as u16);
+        let pos = self.put(&mut [op, cont, lo(ty), hi(ty), base, n, r, clauses]);
         self.resumed(pos, live, ty, &table);
     }
 
@@ -118,7 +120,10 @@ impl Translator<'_> {
         let op = Op::Switch as u16;
         let [ty, ty_high, to, to_high] = [lo(ty), hi(ty), lo(back), hi(back)];
         let (tag, tag_high, n) = (lo(tag), hi(tag), n as u16);
-        let pos = self.put(&mut [op, cont, ty, ty_high, to, to_high, tag, tag_high, base, n]);
+        let r = self.shape(back).0 as u16;
+        let pos = self.put(&mut [
+            op, cont, ty, ty_high, to, to_high, tag, tag_high, base, n, r,
+        ]);
         self.safepoint_with(pos, live);
         self.can_throw(pos);
         self.push_type_params(self.function_of(back));

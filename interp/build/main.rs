@@ -6,10 +6,13 @@
 use std::fmt::Write as _;
 use std::{env, fs, path::Path};
 
+mod text;
+
 use sheave_isa::{EFFECTS, Kind, OPS, OpDef, Operand, Role, Ty};
+use text::args;
 
 fn main() {
-    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=build");
     println!("cargo:rustc-check-cfg=cfg(threaded)");
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     let arch = env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
@@ -166,32 +169,6 @@ fn decode(f: For, op: &OpDef, cached: Option<usize>) -> String {
         }
     }
     s
-}
-
-/// Splits `word(args)rest` after the word; gives the arguments and the rest.
-fn args(s: &str) -> (Vec<String>, &str) {
-    assert!(s.starts_with('('), "arguments expected: {s}");
-    let (mut depth, mut start, mut out) = (0, 1, Vec::new());
-    for (i, c) in s.char_indices() {
-        match c {
-            '(' | '{' | '[' => depth += 1,
-            ')' | '}' | ']' => {
-                depth -= 1;
-                if depth == 0 {
-                    if i > start {
-                        out.push(s[start..i].trim().to_string());
-                    }
-                    return (out, &s[i + 1..]);
-                }
-            }
-            ',' if depth == 1 => {
-                out.push(s[start..i].trim().to_string());
-                start = i + 1;
-            }
-            _ => {}
-        }
-    }
-    panic!("unbalanced: {s}");
 }
 
 /// Replaces the `@` words of an effect.
@@ -374,6 +351,20 @@ fn words(f: For, op: &OpDef, effect: &str, cold: &mut String) -> String {
                     "let base = {base}; let Some(cell) = {find}(vm, {}) else {{ {slow} }}; {}",
                     key.join(", "),
                     enter(f, size, &slow)
+                )
+            }
+            "suspend" | "resume" | "switch" => {
+                let call = format!("slow::{word}(vm, ip.add({size}))");
+                let slow = f.out_of_line(op.name, &call, cold);
+                let (head, unit) = if f == For::Threaded { (8, 1) } else { (2, 2) };
+                let assign = match f {
+                    For::Threaded => "let (fp, csp, acc) = (to.fp, to.csp, to.acc);",
+                    For::Portable => "(fp, csp) = (to.fp, to.csp);",
+                };
+                format!(
+                    "let Some(to) = fast_{word}::<{head}, {unit}>(vm, ip, fp, csp, ip.add({size}), {}) else {{ {slow} }}; {assign} {}",
+                    a.join(", "),
+                    f.dispatch("to.ip")
                 )
             }
             "return_call" | "return_call_ref" => {
