@@ -1,4 +1,4 @@
-//! The two executors, made by `build.rs`.
+//! The two executors, made by `build/`.
 #![allow(unsafe_code, reason = "the interpreter's loops")]
 
 use crate::vm::Vm;
@@ -75,7 +75,7 @@ pub(crate) unsafe fn run(vm: *mut Vm) -> u32 {
     reason = "made from the table"
 )]
 pub(crate) mod threaded {
-    //! One function an op; see `build.rs`.
+    //! One function an op; see `build/`.
     use crate::conts::{fast_resume, fast_suspend, fast_switch};
     use crate::gc::access::*;
     use crate::regs::*;
@@ -115,7 +115,7 @@ pub(crate) mod threaded {
     reason = "made from the table"
 )]
 mod portable {
-    //! One arm an op; see `build.rs`.
+    //! One arm an op; see `build/`.
     use crate::conts::{fast_resume, fast_suspend, fast_switch};
     use crate::gc::access::*;
     use crate::regs::*;

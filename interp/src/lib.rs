@@ -4,7 +4,7 @@
 //! host memory, what grants authority (where memories lie and how long they are, code, host functions, types), always
 //! indexed with a bounds check. Code lives in a [`CodeSpace`] that all stores of an engine share and that never moves.
 //!
-//! Both executors are made by `build.rs` from the table in `sheave-isa`: [`Executor::Threaded`] (handlers that end in
+//! Both executors are made by `build/` from the table in `sheave-isa`: [`Executor::Threaded`] (handlers that end in
 //! a jump to the next) and [`Executor::Portable`] (a `match` in a loop; Miri, debug builds, other targets). They run
 //! the same canonical bytecode, linked for each by `link.rs`, and cannot be told apart by a guest.
 //!
