@@ -204,7 +204,6 @@ impl<Resume, Yield, Return, S: StackMemory> Fiber<Resume, Yield, Return, S> {
         F: FnOnce(&Suspender<Resume, Yield>, Resume) -> Return,
     {
         let body = Main::<Resume, Yield, Return, F>::new(start);
-        stack.bounds().begin();
         // SAFETY: F1, F2: the stack is the fiber's until that is finished.
         let control = unsafe { backend::create(stack.bounds(), body)? };
         Ok(Self {

@@ -191,7 +191,6 @@ mod imp {
         function: F,
     ) -> Result<T, FiberError> {
         let bounds = stack.bounds();
-        bounds.begin();
         let function = ManuallyDrop::new(function);
         let value = Value { function };
         let mut data = Call::<F, T> { bounds, value };

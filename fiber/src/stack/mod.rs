@@ -90,9 +90,9 @@ impl StackBounds {
 }
 
 impl StackBounds {
-    /// Something is about to begin on the stack.
+    /// Something else is to run on the stack.
     #[inline(always)]
-    pub(crate) fn begin(self) {
+    fn reuse(self) {
         #[cfg(all(unix, not(miri)))]
         valgrind::reuse(self.lowest, self.len);
     }

@@ -209,7 +209,10 @@ impl StackPool {
             parked
         };
         let memory = match parked {
-            Some(memory) => memory,
+            Some(memory) => {
+                memory.bounds.reuse();
+                memory
+            }
             // Not under the lock: it may take long, and be another's code.
             None => self.create(size)?,
         };

@@ -1,5 +1,6 @@
 //! Tells valgrind, if the program runs under it, where stacks are: it would take a switch for a stack that grew. Costs
-//! a handful of instructions beside the mapping of a stack, and a load when something begins on one.
+//! a handful of instructions beside the mapping of a stack, and a load where a pool gives one out again. Who uses a stack again
+//! without a pool should not ask valgrind, which takes what lies below the last stack pointer for forbidden.
 #![allow(
     unsafe_code,
     reason = "valgrind is spoken to by an instruction sequence"
