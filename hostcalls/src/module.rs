@@ -285,6 +285,7 @@ impl Module {
             tags: info.tags.clone(),
             imported_tags: info.n_imported_tags,
             data: count(info.data.len()),
+            names_data: info.names_data,
             elems: count(info.elements.len()),
         };
         let code = CodeModule::new(

@@ -76,6 +76,8 @@ pub struct ModuleDesc {
     pub imported_tags: u32,
     /// Number of data segments.
     pub data: u32,
+    /// Whether its code may name them.
+    pub names_data: bool,
     /// Number of element segments.
     pub elems: u32,
 }

@@ -54,6 +54,8 @@ pub struct ModuleInfo {
     pub elements: Vec<ElementSegment>,
     /// Data segments. None for an image that holds what memories hold at first, if no code names one.
     pub data: Vec<DataSegment>,
+    /// Whether there is a data count section: only then can code name data segments.
+    pub names_data: bool,
     /// The start function.
     pub start: Option<u32>,
     /// Where the bodies of the defined functions (locals and operators) are in the module's bytes.

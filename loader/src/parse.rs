@@ -200,7 +200,10 @@ impl Sections {
                 }
             }
             // Only with this section can code name data segments.
-            Payload::DataCountSection { .. } => self.skip_data = false,
+            Payload::DataCountSection { .. } => {
+                info.names_data = true;
+                self.skip_data = false;
+            }
             Payload::DataSection(reader) if !self.skip_data => {
                 info.data = data_segments(bytes, &reader)?;
             }

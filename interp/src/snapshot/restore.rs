@@ -94,7 +94,10 @@ impl Vm {
             )
             && instance.tags.len() == desc.tags.len()
             && fits(instance.elems.len(), desc.elems)
-            && fits(instance.data_dropped.len(), desc.data)
+            && fits(
+                instance.data_dropped.len(),
+                if desc.names_data { desc.data } else { 0 },
+            )
             && addresses(
                 instance.imported_funcs.iter().map(|a| a.0).collect(),
                 state.funcs.len(),
@@ -133,7 +136,11 @@ impl Vm {
             globals_off: 0,
             elems: vec![(0, 0); desc.elems as usize],
             traced_elems: Vec::new(),
-            data_dropped: instance.data_dropped.clone(),
+            data_dropped: if desc.names_data {
+                instance.data_dropped.clone()
+            } else {
+                vec![true; desc.data as usize]
+            },
             module: Arc::clone(module),
         });
         for (elem, segment) in (0..).zip(&instance.elems) {

@@ -91,7 +91,11 @@ impl Vm {
             globals: i.globals.clone(),
             tags: i.tags.clone(),
             elems,
-            data_dropped: i.data_dropped.clone(),
+            // Those that nothing can name are not even there if the module comes from an image.
+            data_dropped: match i.module.desc().names_data {
+                true => i.data_dropped.clone(),
+                false => Vec::new(),
+            },
         }
     }
 
