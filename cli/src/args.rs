@@ -33,6 +33,8 @@ pub(crate) enum Command {
     /// It pauses when it asks for a snapshot (by the function `snapshot` of the module `sheave`), when its fuel is used
     /// up, and when --at-input or --after say so. A module without `_start` is initialised, and not called.
     Snapshot(TakeArgs),
+    /// Shows what is in a snapshot
+    Inspect(InspectArgs),
     /// Runs test scripts of the WebAssembly specification
     Wast(WastArgs),
     /// Translates a module ahead of time, to a file that starts at once
@@ -171,6 +173,25 @@ pub(crate) struct TakeArgs {
     /// Arguments of the program, or of the invoked function
     #[arg(value_name = "ARGS", trailing_var_arg = true)]
     pub(crate) args: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct InspectArgs {
+    /// A snapshot
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// Writes a page to look at, with the memories drawn page by page, instead of text
+    #[arg(long, value_name = "OUT")]
+    pub(crate) html: Option<PathBuf>,
+
+    /// The file of the module, if it is not in the snapshot and not where it was
+    #[arg(long, value_name = "FILE")]
+    pub(crate) module: Option<PathBuf>,
+
+    /// First checks every byte of the snapshot
+    #[arg(long)]
+    pub(crate) verify: bool,
 }
 
 #[derive(Args)]

@@ -14,6 +14,7 @@ mod compile;
 mod disasm;
 mod failure;
 mod guest;
+mod inspect;
 mod load;
 mod resume;
 mod run;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         args::Command::Run(args) => run::main(&args),
         args::Command::Resume(args) => resume::main(&args),
         args::Command::Snapshot(args) => take::main(&args),
+        args::Command::Inspect(args) => inspect::main(&args),
         args::Command::Wast(args) => wast::main(&args),
         args::Command::Compile(args) => compile::main(&args),
         args::Command::Disasm(args) => disasm::main(&args),

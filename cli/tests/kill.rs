@@ -2,7 +2,8 @@
 //! what they print undisturbed, and at no time may the file be anything but a whole snapshot.
 //!
 //! A short version runs with the others. The long one: `SHEAVE_KILLS=300 cargo test --release -p sheave-cli --test kill`; with
-//! CPython too if `SHEAVE_PYTHON` names its module (`tests/programs/run.sh` fetches it). `SHEAVE_SEED` repeats a run.
+//! CPython too if `SHEAVE_PYTHON` names its module (`tests/programs/run.sh` fetches it). `SHEAVE_SEED` repeats a run, `SHEAVE` names
+//! another binary of the command.
 
 use sheave::Snapshot;
 use std::fs::{File, OpenOptions};
@@ -81,6 +82,7 @@ struct Victim {
     /// What `sheave run` gets.
     arguments: Vec<String>,
     every: &'static str,
+    modules: &'static str,
     /// The latest that it is killed, in milliseconds.
     latest: u64,
 }
@@ -91,7 +93,8 @@ impl Victim {
     }
 
     fn command(&self, first: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sheave"));
+        let ours = || env!("CARGO_BIN_EXE_sheave").into();
+        let mut command = Command::new(std::env::var_os("SHEAVE").unwrap_or_else(ours));
         command.args(first).current_dir(self.folder.path());
         command.stdin(Stdio::null()).stderr(self.append("errors"));
         command
@@ -116,7 +119,14 @@ impl Victim {
 
     /// Starts it, or goes on with it if there is a snapshot.
     fn start(&self) -> Child {
-        let snapshots = ["--snapshot-to", "snap", "--snapshot-every", self.every];
+        let snapshots = [
+            "--snapshot-to",
+            "snap",
+            "--snapshot-every",
+            self.every,
+            "--snapshot-modules",
+            self.modules,
+        ];
         let mut command = if self.path("snap").exists() {
             self.command(&["resume", "snap", "--rewind-output"])
         } else {
@@ -215,6 +225,7 @@ fn a_program_that_is_killed_at_random_times_prints_what_it_prints_undisturbed() 
         folder,
         arguments: vec!["guest.wat".into()],
         every: if kills.is_some() { "200ms" } else { "50ms" },
+        modules: "embedded",
         latest: if kills.is_some() { 900 } else { 200 },
     };
     victim.kill(kills.unwrap_or(20), &mut random());
@@ -234,6 +245,7 @@ fn python_that_is_killed_at_random_times_prints_what_it_prints_undisturbed() {
         folder: tempfile::tempdir().unwrap(),
         arguments: vec![module, "--".into(), "-c".into(), script],
         every: "300ms",
+        modules: "absent",
         latest: 1800,
     };
     victim.kill(kills, &mut random());

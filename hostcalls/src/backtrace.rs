@@ -33,6 +33,14 @@ impl WasmBacktrace {
         backtrace
     }
 
+    /// Of these frames, innermost first.
+    pub(crate) fn of_frames(frames: Vec<FrameInfo>) -> WasmBacktrace {
+        WasmBacktrace {
+            frames,
+            more: false,
+        }
+    }
+
     /// Adds the frames of an outer activation.
     pub(crate) fn extend(&mut self, opaque: &StoreOpaque, frames: &[sheave_interp::FrameInfo]) {
         let frame = |f: &sheave_interp::FrameInfo| {
@@ -54,6 +62,16 @@ impl WasmBacktrace {
 }
 
 impl FrameInfo {
+    /// A frame of an instance of this module, if it has the function.
+    pub(crate) fn new(module: Module, frame: &sheave_interp::FrameInfo) -> Option<FrameInfo> {
+        module.loaded().info().bodies.get(frame.func as usize)?;
+        Some(FrameInfo {
+            module,
+            defined: frame.func,
+            position: frame.pos,
+        })
+    }
+
     /// The function's index in its module, imports included.
     pub fn func_index(&self) -> u32 {
         self.defined + self.module.loaded().info().n_imported_funcs

@@ -76,7 +76,11 @@ pub use resume::{CallOutcome, PauseCall, PausedCall};
 pub use sheave_fiber::{StackBounds, StackCreator, StackError, StackMemory};
 pub use sheave_interp::{Backend, Executor, GcStats, PauseReason, Trap};
 pub use sheave_loader::{Feature, FeatureOrigin, LoadError, LoadErrorKind};
-pub use snapshot::{ModuleHash, Modules, Restore, Snapshot, SnapshotOptions, Template};
+pub use snapshot::{
+    Description, HeapDescription, InstanceDescription, MemoryDescription, ModuleHash, Modules,
+    PausedDescription, Restore, Snapshot, SnapshotOptions, StackDescription, TableDescription,
+    Template,
+};
 pub use store::{AsContext, AsContextMut, Caller, Store, StoreContext, StoreContextMut};
 pub use table::Table;
 pub use tag::Tag;

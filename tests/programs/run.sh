@@ -65,6 +65,10 @@ try: 1 / 0
 except Exception as e: name = type(e).__name__
 print(re.findall(r"\d{4}-\d\d-\d\d", "on 2026-11-21 and 1999-01-02"), sum(i * i for i in range(100)), name)'
     check "python: standard input" 0 "olleh" limit "$SHEAVE" run "$python" -- -c 'print(input()[::-1])' <<<hello
+    # Its interpreter is started once; each line then gets an interpreter of its own.
+    check "python: a snapshot where it waits for input" 0 "" limit "$SHEAVE" snapshot --at-input "$python" -o "$cache/python.snapshot" -- -c 'import json; exec(input())'
+    check "python: a line in the snapshot" 0 "[1, 42]" limit "$SHEAVE" resume "$cache/python.snapshot" <<<'print(json.dumps([1, 6 * 7])); json = None'
+    check "python: another" 3 "[2]" limit "$SHEAVE" resume "$cache/python.snapshot" <<<'print(json.dumps([2]), flush=True); import sys; sys.exit(3)'
     check "python: exit code" 3 "" limit "$SHEAVE" run "$python" -- -c 'import sys; sys.exit(3)'
   else
     skip python "its package could not be fetched"

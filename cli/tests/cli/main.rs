@@ -2,6 +2,7 @@
 
 mod commands;
 mod errors;
+mod inspect;
 mod run;
 mod snapshots;
 

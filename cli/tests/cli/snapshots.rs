@@ -27,7 +27,7 @@ fn asks() -> String {
 }
 
 /// Counts down from its argument, in a way that takes time, and gives a number that depends on each step.
-const COUNT: &str = r#"(module
+pub(crate) const COUNT: &str = r#"(module
     (memory (export "memory") 2)
     (func (export "count") (param i64) (result i64) (local i64)
         (loop $l

@@ -194,6 +194,15 @@ pub(super) struct Section {
 }
 
 impl Section {
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Its length in bytes.
+    pub(super) fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
     /// Whether its bytes are those that were written.
     pub(super) fn check(&self) -> Result<()> {
         if crc32fast::hash(&self.bytes) == self.crc {

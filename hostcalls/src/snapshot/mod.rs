@@ -6,6 +6,7 @@ pub(crate) mod codec;
 mod compressed;
 mod contents;
 mod delta;
+mod describe;
 mod file;
 mod handles;
 mod heap;
@@ -25,6 +26,10 @@ use anyhow::{Context as _, anyhow, bail};
 use crate::{Engine, Result};
 use blob::Blob;
 use contents::{Contents, SnapshotId};
+pub use describe::{
+    Description, HeapDescription, InstanceDescription, MemoryDescription, PausedDescription,
+    StackDescription, TableDescription,
+};
 use file::{Decoded, Layout, Section};
 pub(crate) use handles::Restored;
 pub use modules::ModuleHash;

@@ -30,7 +30,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    fn end(&self) -> Option<u64> {
+    pub(super) fn end(&self) -> Option<u64> {
         self.first_page.checked_add(self.pages.into())
     }
 

@@ -453,3 +453,74 @@ fn a_compressed_snapshot_is_unpacked_wherever_one_is_read() {
         assert!(error.contains(why), "{error}");
     }
 }
+
+/// With data enough that an image holds the memory as it is at first, and no code that names a segment.
+fn with_data() -> String {
+    let data = "x".repeat(70_000);
+    format!(
+        r#"(module (memory (export "memory") 2) (data (i32.const 100) "{data}")
+             (func (export "at") (param i32) (result i32) (i32.load8_u (local.get 0))))"#
+    )
+}
+
+#[test]
+fn what_an_image_has_no_use_for_is_not_missed() {
+    on_both(|engine| {
+        let plain = Module::new(engine, with_data()).unwrap();
+        let image = Module::deserialize(engine, plain.serialize().unwrap()).unwrap();
+        let mut states = Vec::new();
+        for module in [&plain, &image] {
+            let mut store = Store::new(engine, ());
+            Instance::new(&mut store, module, &[]).unwrap();
+            let snapshot = store.snapshot().unwrap();
+            states.push(snapshot.to_bytes());
+            // To an engine that gets the one or the other.
+            for modules in [Modules::Embedded, Modules::Translated] {
+                let other = Engine::new(engine.config()).unwrap();
+                let bytes = snapshot.to_bytes_with(modules);
+                let snapshot = Snapshot::from_bytes(&bytes).unwrap();
+                let linker = Linker::new(&other);
+                let mut copy = Store::restore(&other, &snapshot, &linker, ()).unwrap();
+                let i = copy.instances().next().unwrap();
+                let at = i.get_typed_func::<i32, i32>(&mut copy, "at").unwrap();
+                assert_eq!(at.call(&mut copy, 70_099).unwrap(), i32::from(b'x'));
+                assert_eq!(at.call(&mut copy, 70_100).unwrap(), 0);
+            }
+        }
+        assert!(states[0] == states[1]);
+    });
+}
+
+#[test]
+fn a_description_says_what_is_there() {
+    let engine = engines(|_| {}).remove(0);
+    let mut store = filled(&engine);
+    let snapshot = store.snapshot().unwrap();
+    let described = |snapshot: &Snapshot| {
+        let mut config = sheave_hostcalls::Config::new();
+        let other = Engine::new(snapshot.configure(&mut config)).unwrap();
+        snapshot.describe(&other, |_| Ok(None)).unwrap()
+    };
+    let file = Snapshot::from_bytes(&snapshot.to_bytes()).unwrap();
+    for snapshot in [&snapshot, &file] {
+        let d = described(snapshot);
+        assert_eq!((d.modules.len(), d.instances.len()), (1, 1));
+        assert_eq!(d.modules[0].1.as_ref().unwrap().hash(), d.modules[0].0);
+        let i = store.instances().next().unwrap();
+        let memory = i.get_memory(&mut store, "memory").unwrap();
+        assert_eq!(d.memories[0].bytes, memory.data_size(&store) as u64);
+        let bytes = memory.data(&store);
+        let mut stored = 0;
+        for (page, content) in snapshot.memory_pages(0) {
+            stored += 4096;
+            assert_eq!(&bytes[page as usize * 4096..][..4096], content);
+        }
+        assert_eq!(d.memories[0].stored_bytes, stored);
+        assert!(d.paused.is_none() && d.heap.objects == 0);
+    }
+    assert!(described(&snapshot).sections.is_empty());
+    assert_eq!(described(&file).sections.len(), 9);
+    // Without the module it says less.
+    let without = Snapshot::from_bytes(&snapshot.to_bytes_with(Modules::ByHash)).unwrap();
+    assert!(described(&without).modules[0].1.is_none());
+}

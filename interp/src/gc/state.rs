@@ -203,6 +203,36 @@ impl HeapTypes {
             run.is_some_and(|run| rename_types(run, &self.0, &mut rename, before))
         })
     }
+
+    /// Shows each object: where it is, its bytes, and what stands for its type, of which `identity` gives the engine's
+    /// name; none for one that stands for a value of the host. False if they do not lie as the runs say.
+    #[must_use]
+    pub fn visit(
+        &self,
+        heap: &[u8],
+        runs: &[ObjectRun],
+        identity: impl Fn(u32) -> Option<u32>,
+        mut visit: impl FnMut(u32, u32, Option<u32>),
+    ) -> bool {
+        runs.iter().all(|(start, len)| {
+            let run = heap
+                .get(*start as usize..)
+                .and_then(|h| h.get(..*len as usize));
+            let Some(run) = run else {
+                return false;
+            };
+            let mut at = 0;
+            while at < run.len() {
+                let Some(object) = object_at(run, at, &self.0, &identity) else {
+                    return false;
+                };
+                let ty = object.ty.map(|(_, ty)| ty);
+                visit(start + at as u32, object.bytes as u32, ty);
+                at += object.bytes;
+            }
+            true
+        })
+    }
 }
 
 /// Renames the types of objects that lie one behind the other; false if they do not.
@@ -214,49 +244,67 @@ fn rename_types(
 ) -> bool {
     let mut at = 0;
     while at < run.len() {
-        let word = |run: &[u8], offset: usize| {
-            let bytes = run.get(at + offset..)?.first_chunk()?;
-            Some(u32::from_le_bytes(*bytes))
+        let identity = |old: u32| match before {
+            TypeWords::Identities => Some(old),
+            TypeWords::Numbers => rename(old),
         };
-        let (Some(type_word), Some(length)) = (word(run, 0), word(run, 4)) else {
+        let Some(object) = object_at(run, at, types, identity) else {
             return false;
         };
-        let (offset, old, bytes) = match type_word {
-            EXTERN_TYPE => {
-                at += GRANULE as usize;
-                continue;
+        if let Some((offset, old)) = object.ty {
+            let Some(new) = rename(old) else {
+                return false;
+            };
+            if new != old {
+                // What is not written stays shared with the file that it is mapped from.
+                run[at + offset..][..4].copy_from_slice(&new.to_le_bytes());
             }
-            CONT_TYPE => (4, length, 16),
-            EXN_TYPE => match word(run, 12) {
-                Some(ty) => (12, ty, 16 + u64::from(length) * 8),
-                None => return false,
-            },
-            _ => (0, type_word, 0),
-        };
-        let Some(new) = rename(old) else {
-            return false;
-        };
-        let identity = match before {
-            TypeWords::Identities => old,
-            TypeWords::Numbers => new,
-        };
-        let bytes = match types.get(identity).map(|ty| (ty.kind, ty)) {
-            Some((Kind::Struct, ty)) if offset == 0 => ty.bytes.into(),
-            Some((Kind::Array, ty)) if offset == 0 => {
-                8 + u64::from(length) * u64::from(ty.width.bytes())
-            }
-            Some((Kind::Func, _)) if offset == 12 => bytes,
-            Some((Kind::Cont, _)) if offset == 4 => bytes,
-            _ => return false,
-        };
-        if new != old {
-            // What is not written stays shared with the file that it is mapped from.
-            run[at + offset..][..4].copy_from_slice(&new.to_le_bytes());
         }
-        match usize::try_from(bytes.next_multiple_of(GRANULE.into())) {
-            Ok(bytes) => at += bytes,
-            Err(_) => return false,
-        }
+        at += object.bytes;
     }
-    at == run.len()
+    true
+}
+
+/// An object in a heap's bytes.
+struct Found {
+    /// Where in it the name of its type stands, and that.
+    ty: Option<(usize, u32)>,
+    /// Bytes up to the next one.
+    bytes: usize,
+}
+
+/// The object at `at`, if there can be one. `identity` is asked for that of its type.
+fn object_at(
+    run: &[u8],
+    at: usize,
+    types: &ObjectTypes,
+    identity: impl FnOnce(u32) -> Option<u32>,
+) -> Option<Found> {
+    let word = |offset: usize| {
+        let bytes = run.get(at + offset..)?.first_chunk()?;
+        Some(u32::from_le_bytes(*bytes))
+    };
+    let (type_word, length) = (word(0)?, word(4)?);
+    let (offset, old, bytes) = match type_word {
+        EXTERN_TYPE => {
+            let bytes = GRANULE as usize;
+            return Some(Found { ty: None, bytes });
+        }
+        CONT_TYPE => (4, length, 16),
+        EXN_TYPE => (12, word(12)?, 16 + u64::from(length) * 8),
+        _ => (0, type_word, 0),
+    };
+    let bytes = match types.get(identity(old)?).map(|ty| (ty.kind, ty)) {
+        Some((Kind::Struct, ty)) if offset == 0 => ty.bytes.into(),
+        Some((Kind::Array, ty)) if offset == 0 => {
+            8 + u64::from(length) * u64::from(ty.width.bytes())
+        }
+        Some((Kind::Func, _)) if offset == 12 => bytes,
+        Some((Kind::Cont, _)) if offset == 4 => bytes,
+        _ => return None,
+    };
+    Some(Found {
+        ty: Some((offset, old)),
+        bytes: usize::try_from(bytes.next_multiple_of(GRANULE.into())).ok()?,
+    })
 }
