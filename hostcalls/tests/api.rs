@@ -12,6 +12,7 @@ mod api {
     mod guests_objects;
     mod heap;
     mod host_stacks;
+    mod host_suspensions;
     mod interruption;
     mod limits;
     mod linking;
