@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::features::FeatureArgs;
 use crate::snapshots::{ModulesAs, SnapshotArgs};
 use crate::units;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -77,6 +78,9 @@ pub(crate) struct GuestArgs {
     /// Lets no host function use more than this much native stack, such as 32KiB; overflow says which one it was
     #[arg(long, value_name = "B", value_parser = units::bytes)]
     pub(crate) host_stack_limit: Option<usize>,
+
+    #[command(flatten)]
+    pub(crate) features: FeatureArgs,
 
     /// Which executor runs the bytecode
     #[arg(long, value_name = "NAME")]
@@ -218,6 +222,9 @@ pub(crate) struct CompileArgs {
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
 
+    #[command(flatten)]
+    pub(crate) features: FeatureArgs,
+
     /// Where the image goes
     #[arg(short, long, value_name = "IMAGE")]
     pub(crate) output: PathBuf,
@@ -228,6 +235,9 @@ pub(crate) struct DisasmArgs {
     /// A module in the binary or text format, or an image
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) features: FeatureArgs,
 
     /// Shows this function only: its export name, its name in the name section, or its index
     #[arg(long, value_name = "NAME")]

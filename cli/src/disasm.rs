@@ -11,7 +11,7 @@
 use crate::args::DisasmArgs;
 use crate::failure::Failure;
 use crate::load;
-use sheave::{Config, DisassembledOp, Disassembly, Engine, Module};
+use sheave::{DisassembledOp, Disassembly, Engine, Module};
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
@@ -19,7 +19,7 @@ use std::process::ExitCode;
 const COLUMN: usize = 44;
 
 pub(crate) fn main(args: &DisasmArgs) -> Result<ExitCode, Failure> {
-    let engine = Engine::new(&Config::new()).map_err(Failure::new)?;
+    let engine = Engine::new(&args.features.config()).map_err(Failure::new)?;
     let module = load::module(&engine, &args.file)?;
     let failure = |error: sheave::Error| Failure::of(&args.file, format_args!("{error:#}"));
     let is_wanted = |index: &u32| match &args.func {

@@ -7,8 +7,8 @@ use crate::timeout::Watch;
 use crate::{load, values};
 use sheave::wasi::{self, DirPerms, FilePerms, I32Exit, WasiCtx, WasiCtxBuilder};
 use sheave::{
-    Config, Engine, Error, Func, Instance, Linker, Store, StoreLimits, StoreLimitsBuilder, Trap,
-    Val, WasmBacktrace,
+    Engine, Error, Func, Instance, Linker, Store, StoreLimits, StoreLimitsBuilder, Trap, Val,
+    WasmBacktrace,
 };
 use std::path::Path;
 use std::process::ExitCode;
@@ -42,7 +42,7 @@ impl From<Failure> for End {
 pub(crate) fn engine(args: &GuestArgs, fuel: bool, interruption: bool) -> Result<Engine, Failure> {
     let executor = args.executor.map(Into::into);
     load::check_executor(executor)?;
-    let mut config = Config::new();
+    let mut config = args.features.config();
     config.consume_fuel(fuel);
     config.interruption(interruption);
     if let Some(executor) = executor {

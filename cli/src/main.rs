@@ -13,6 +13,7 @@ mod args;
 mod compile;
 mod disasm;
 mod failure;
+mod features;
 mod guest;
 mod inspect;
 mod load;

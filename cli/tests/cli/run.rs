@@ -460,3 +460,45 @@ fn a_report_tells_the_stack_of_each_host_function() {
         "{ended:?}"
     );
 }
+
+#[test]
+fn tasks_take_turns_where_stack_switching_is_switched_on() {
+    let tasks = format!("{EXAMPLES}/tasks.wat");
+    let folder = Folder::new();
+    let turns = [
+        "a, turn 0",
+        "b, turn 0",
+        "c, turn 0",
+        "b, turn 1",
+        "c, turn 1",
+        "c, turn 2",
+    ];
+    let lines: String = turns.iter().map(|t| format!("task {t}\n")).collect();
+    let sorted = |text: &str| {
+        let mut lines: Vec<_> = text.lines().map(str::to_string).collect();
+        lines.sort();
+        lines
+    };
+    let ended = folder.sheave(&["run", "--features", "stack-switching", &tasks]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(sorted(&ended.stdout), sorted(&lines));
+    assert_eq!(
+        folder.sheave(&["run", "--features", "all", &tasks]).stdout,
+        ended.stdout
+    );
+    for off in [
+        &["run", &tasks][..],
+        &["run", "--features=-stack-switching", &tasks],
+    ] {
+        let refused = folder.sheave(off);
+        assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+        assert!(refused.stderr.contains("tasks.wat"), "{}", refused.stderr);
+    }
+    let refused = folder.sheave(&["run", "--features", "teleportation", &tasks]);
+    assert_eq!(refused.code, Some(2));
+    assert!(
+        refused.stderr.contains("stack-switching"),
+        "{}",
+        refused.stderr
+    );
+}
