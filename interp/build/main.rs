@@ -6,14 +6,16 @@
 use std::fmt::Write as _;
 use std::{env, fs, path::Path};
 
+mod optional;
 mod text;
 
+use optional::is_left_out;
 use sheave_isa::{EFFECTS, Kind, OPS, OpDef, Operand, Role, Ty};
 use text::args;
 
 fn main() {
     println!("cargo:rerun-if-changed=build");
-    println!("cargo:rustc-check-cfg=cfg(threaded)");
+    println!("cargo:rustc-check-cfg=cfg(threaded, portable)");
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     let arch = env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
     let level = env::var("OPT_LEVEL").unwrap_or_default();
@@ -27,6 +29,9 @@ fn main() {
         && !portable_only;
     if threaded {
         println!("cargo:rustc-cfg=threaded");
+    }
+    if !threaded || env::var_os("CARGO_FEATURE_PORTABLE").is_some() {
+        println!("cargo:rustc-cfg=portable");
     }
     let abi = if arch == "x86_64" { "sysv64" } else { "C" };
     fs::write(Path::new(&out).join("threaded.rs"), threaded_source(abi))
@@ -521,11 +526,20 @@ fn threaded_source(abi: &str) -> String {
     let mut s = format!(
         "/// A handler: the code of one op.\npub(crate) type Handler = unsafe extern \"{abi}\" fn({PARAMS}) -> u32;\n\n"
     );
-    let (mut table, mut firsts, mut count) = (String::new(), String::new(), 0);
+    let (mut table, mut firsts, mut count) = (String::new(), String::new(), 0_usize);
     let mut cold = String::new();
     write!(s, "#[inline(always)]\nunsafe extern \"{abi}\" fn dispatch({PARAMS}) -> u32 {{\n // SAFETY: I1, the linker put a handler there.\n unsafe {{ (ip.cast::<Handler>().read())(ip, fp, vm, m0, csp, acc, a32, a64) }}\n}}\n").unwrap();
     write!(s, "#[cold]\n#[inline(never)]\nunsafe extern \"{abi}\" fn trap_exit({PARAMS}) -> u32 {{\n let _ = (m0, a32, a64);\n // SAFETY: I1, as every handler.\n unsafe {{ leave_with_trap(vm, ip, fp, csp, trap_from(acc)) }}\n}}\n").unwrap();
+    if OPS.iter().any(is_left_out) {
+        // As many as an op can have.
+        table.push_str(&"    absent,\n".repeat(4));
+        count = 4;
+    }
     for (index, op) in OPS.iter().enumerate() {
+        if is_left_out(op) {
+            write!(firsts, "0, ").unwrap();
+            continue;
+        }
         write!(firsts, "{count}, ").unwrap();
         for k in 0..=places(op) {
             let name = if k == 0 {
@@ -544,7 +558,11 @@ fn threaded_source(abi: &str) -> String {
         }
     }
     s.push_str(&cold.replace("{ABI}", abi));
-    if abi == "sysv64" {
+    if OPS.iter().any(is_left_out) {
+        let trap = For::Threaded.trap("Trap::Unreachable");
+        write!(s, "unsafe extern \"{abi}\" fn absent({PARAMS}) -> u32 {{\n // SAFETY: I1, as every handler.\n unsafe {{ {trap} }}\n}}\n").unwrap();
+    }
+    if abi == "sysv64" && env::var_os("CARGO_FEATURE_SIMD").is_some() {
         ssse3(&mut s, abi);
     }
     write!(s, "/// For each op the handler with no operand cached, then as many as it has operands that can be: the first, the second, the third.\npub(crate) static HANDLERS: [Handler; {count}] = [\n{table}];\n").unwrap();
@@ -578,7 +596,7 @@ fn portable_source() -> String {
         "#[expect(clippy::too_many_lines, reason = \"one arm an op, made from the table\")]\nunsafe fn execute(vm: *mut Vm) -> u32 {\n // SAFETY: I1, I2 (verified code), I3 (registers).\n unsafe {\n let (mut ip, mut fp, mut m0, mut csp) = ((*vm).ip, (*vm).fp, (*vm).mem0, (*vm).csp);\n loop { match rd16(ip, 0) & !sheave_isa::LABEL {\n",
     );
     let mut cold = String::new();
-    for (index, op) in OPS.iter().enumerate() {
+    for (index, op) in OPS.iter().enumerate().filter(|(_, op)| !is_left_out(op)) {
         let text = body(For::Portable, index, op, None, &mut cold);
         writeln!(s, "{index} => {{ {text} }}").unwrap();
     }

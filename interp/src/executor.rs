@@ -9,7 +9,7 @@ use crate::vm::Vm;
 pub enum Executor {
     /// Handlers that end in a jump to the next handler. Optimised builds on x86-64, aarch64 and riscv64.
     Threaded,
-    /// A `match` in a loop. Everywhere.
+    /// A `match` in a loop. Everywhere, but for builds that have the other one and not the feature `portable`.
     Portable,
 }
 
@@ -18,7 +18,7 @@ impl Executor {
     pub const fn available(self) -> bool {
         match self {
             Executor::Threaded => cfg!(threaded),
-            Executor::Portable => true,
+            Executor::Portable => cfg!(portable),
         }
     }
 
@@ -55,11 +55,18 @@ impl Executor {
 pub(crate) unsafe fn run(vm: *mut Vm) -> u32 {
     // SAFETY: the caller's promise.
     unsafe {
-        #[cfg(threaded)]
+        #[cfg(all(threaded, portable))]
         if (*vm).executor() == Executor::Threaded {
             return threaded::run(vm);
         }
-        portable::run(vm)
+        #[cfg(portable)]
+        {
+            portable::run(vm)
+        }
+        #[cfg(not(portable))]
+        {
+            threaded::run(vm)
+        }
     }
 }
 
@@ -103,6 +110,7 @@ pub(crate) mod threaded {
     }
 }
 
+#[cfg(portable)]
 #[allow(
     clippy::all,
     unused_variables,

@@ -16,6 +16,20 @@
 //! ```
 //!
 //! A wasm call pushes a record {code offset u32, frame delta u32} and moves `fp`; it never uses the native stack.
+#![cfg_attr(
+    not(all(
+        feature = "simd",
+        feature = "gc",
+        feature = "threads",
+        feature = "stack-switching",
+        portable
+    )),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "a build without some ops or an executor lacks who used it"
+    )
+)]
 
 mod activation;
 mod atomics;

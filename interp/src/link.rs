@@ -126,7 +126,7 @@ impl Accumulators {
 #[cfg(threaded)]
 #[inline]
 fn handler(op: Op, variant: usize) -> crate::executor::threaded::Handler {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", feature = "simd"))]
     if matches!(op, Op::I8x16Shuffle | Op::I8x16Swizzle)
         && std::is_x86_feature_detected!("ssse3")
         && let Some(handler) = crate::executor::threaded::ssse3_handler(op)

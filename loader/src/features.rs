@@ -134,16 +134,53 @@ macro_rules! table {
             doc: concat!($($doc),+),
             switch: stringify!($switch),
             origin: FeatureOrigin::$origin,
-            missing: table!(@missing $($why)?),
+            missing: table!(@missing $flag $($why)?),
             flag: WasmFeatures::$flag,
             wanted: $on,
         }),*];
     };
-    (@missing) => { None };
-    (@missing $why:literal) => { Some($why) };
+    (@missing $flag:ident) => { left_out(WasmFeatures::$flag) };
+    (@missing $flag:ident $why:literal) => { Some($why) };
 }
 
 for_each_feature!(table);
+
+/// What a build can leave out, by cargo features: whether it has it, and what is said if not.
+const OPTIONAL: &[(WasmFeatures, bool, &str)] = &[
+    (
+        WasmFeatures::SIMD.union(WasmFeatures::RELAXED_SIMD),
+        cfg!(feature = "simd"),
+        "this build is without the cargo feature `simd`",
+    ),
+    (
+        WasmFeatures::GC,
+        cfg!(feature = "gc"),
+        "this build is without the cargo feature `gc`",
+    ),
+    (
+        WasmFeatures::THREADS,
+        cfg!(feature = "threads"),
+        "this build is without the cargo feature `threads`",
+    ),
+    (
+        WasmFeatures::STACK_SWITCHING,
+        cfg!(feature = "stack-switching"),
+        "this build is without the cargo feature `stack-switching`",
+    ),
+];
+
+/// Why a feature is not in this build, if it could be.
+const fn left_out(flag: WasmFeatures) -> Option<&'static str> {
+    let mut i = 0;
+    while i < OPTIONAL.len() {
+        let (flags, is_there, why) = OPTIONAL[i];
+        if flags.contains(flag) && !is_there {
+            return Some(why);
+        }
+        i += 1;
+    }
+    None
+}
 
 /// What is always there: the parser has flags also for what nobody can do without.
 const ALWAYS: WasmFeatures = WasmFeatures::MVP;
@@ -185,6 +222,9 @@ pub(crate) fn feature_name(feature: WasmFeatures) -> Option<&'static str> {
 
 /// The feature that a message says must be enabled, where the parser says it only there.
 pub(crate) fn feature_in_message(message: &str) -> Option<&'static str> {
+    if message.starts_with("unexpected SIMD opcode") {
+        return Some("simd");
+    }
     let (before, _) = message.split_once(" must be enabled")?;
     let before = before
         .trim_start_matches("the ")

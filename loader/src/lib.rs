@@ -3,6 +3,7 @@
 //! A [`Module`] owns the bytes of a WebAssembly module and its declarations ([`ModuleInfo`]), and
 //! gives the bytecode of each function on demand. It knows nothing about running it.
 
+mod const_expr;
 mod error;
 mod features;
 mod functions;

@@ -4,6 +4,7 @@
 //! to check: a module that has not passed it (an image, whose module was validated before it was
 //! written) is read with the same code, and whatever does not fit is an error, never a panic.
 
+use crate::const_expr::const_expr;
 use crate::error::{LoadError, LoadErrorKind};
 use crate::info::ModuleInfo;
 use crate::translate::decode;
@@ -15,8 +16,8 @@ use crate::types::{
 };
 use core::ops::Range;
 use wasmparser::{
-    BinaryReader, Chunk, CompositeInnerType, ExternalKind, Operator, Parser, Payload, TypeRef,
-    Validator, ValidatorResources, WasmFeatures,
+    BinaryReader, Chunk, CompositeInnerType, ExternalKind, Parser, Payload, TypeRef, Validator,
+    ValidatorResources, WasmFeatures,
 };
 
 type Result<T, E = LoadError> = core::result::Result<T, E>;
@@ -225,7 +226,7 @@ fn reserved(count: u32) -> usize {
     count.min(100_000) as usize
 }
 
-fn unsupported<T>(what: &str) -> Result<T> {
+pub(crate) fn unsupported<T>(what: &str) -> Result<T> {
     Err(LoadError::invalid(0, what))
 }
 
@@ -315,7 +316,7 @@ fn ref_type(ty: wasmparser::RefType) -> Result<RefType> {
     })
 }
 
-fn heap_type(ty: wasmparser::HeapType) -> Result<HeapType> {
+pub(crate) fn heap_type(ty: wasmparser::HeapType) -> Result<HeapType> {
     use wasmparser::{AbstractHeapType as A, HeapType as H};
     Ok(match ty {
         H::Abstract { ty, .. } => match ty {
@@ -421,56 +422,6 @@ fn export_of(export: &wasmparser::Export<'_>) -> Result<Export> {
         kind,
         index: export.index,
     })
-}
-
-fn const_expr(expr: &wasmparser::ConstExpr<'_>) -> Result<ConstExpr> {
-    let mut ops = ConstExpr::new();
-    // Nearly all are this; big modules have tens of thousands.
-    let mut reader = expr.get_binary_reader();
-    if matches!(reader.read_u8(), Ok(0x41))
-        && let Ok(value) = reader.read_var_i32()
-        && matches!(reader.read_u8(), Ok(0x0b))
-        && reader.eof()
-    {
-        ops.push(ConstOp::I32Const(value));
-        return Ok(ops);
-    }
-    for op in expr.get_operators_reader() {
-        ops.push(match op? {
-            Operator::I32Const { value } => ConstOp::I32Const(value),
-            Operator::I64Const { value } => ConstOp::I64Const(value),
-            Operator::F32Const { value } => ConstOp::F32Const(value.bits()),
-            Operator::F64Const { value } => ConstOp::F64Const(value.bits()),
-            Operator::V128Const { value } => ConstOp::V128Const(*value.bytes()),
-            Operator::RefNull { hty } => ConstOp::RefNull(heap_type(hty)?),
-            Operator::RefFunc { function_index } => ConstOp::RefFunc(function_index),
-            Operator::GlobalGet { global_index } => ConstOp::GlobalGet(global_index),
-            Operator::I32Add => ConstOp::I32Add,
-            Operator::I32Sub => ConstOp::I32Sub,
-            Operator::I32Mul => ConstOp::I32Mul,
-            Operator::I64Add => ConstOp::I64Add,
-            Operator::I64Sub => ConstOp::I64Sub,
-            Operator::I64Mul => ConstOp::I64Mul,
-            Operator::StructNew { struct_type_index } => ConstOp::StructNew(struct_type_index),
-            Operator::StructNewDefault { struct_type_index } => {
-                ConstOp::StructNewDefault(struct_type_index)
-            }
-            Operator::ArrayNew { array_type_index } => ConstOp::ArrayNew(array_type_index),
-            Operator::ArrayNewDefault { array_type_index } => {
-                ConstOp::ArrayNewDefault(array_type_index)
-            }
-            Operator::ArrayNewFixed {
-                array_type_index,
-                array_size,
-            } => ConstOp::ArrayNewFixed(array_type_index, array_size),
-            Operator::RefI31 => ConstOp::RefI31,
-            Operator::AnyConvertExtern => ConstOp::AnyConvertExtern,
-            Operator::ExternConvertAny => ConstOp::ExternConvertAny,
-            Operator::End => continue,
-            _ => return unsupported("constant expression is not supported"),
-        });
-    }
-    Ok(ops)
 }
 
 fn element_segment(segment: &wasmparser::Element<'_>) -> Result<ElementSegment> {

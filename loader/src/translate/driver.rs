@@ -10,9 +10,11 @@ use super::{MAX_SLOTS, Record, Translated, Translator};
 use crate::error::{LoadError, LoadErrorKind};
 use crate::info::ModuleInfo;
 use core::ops::Range;
+#[cfg(feature = "simd")]
+use wasmparser::VisitSimdOperator;
 use wasmparser::{
     BinaryReader, FrameKind, FrameStack, FuncToValidate, FuncValidator, FuncValidatorAllocations,
-    ValidatorResources, VisitOperator, VisitSimdOperator, WasmFeatures,
+    ValidatorResources, VisitOperator, WasmFeatures,
 };
 
 /// What is needed to validate functions of a module.
@@ -203,11 +205,15 @@ macro_rules! translate {
     (@reference_types $($rest:tt)*) => { translate!(@mvp $($rest)*) };
     (@tail_call $($rest:tt)*) => { translate!(@mvp $($rest)*) };
     (@function_references $($rest:tt)*) => { translate!(@mvp $($rest)*) };
-    (@threads $($rest:tt)*) => { translate!(@mvp $($rest)*) };
-    (@gc $($rest:tt)*) => { translate!(@mvp $($rest)*) };
+    (@threads $($rest:tt)*) => { translate!(@if "threads" $($rest)*) };
+    (@gc $($rest:tt)*) => { translate!(@if "gc" $($rest)*) };
     (@exceptions $($rest:tt)*) => { translate!(@mvp $($rest)*) };
-    (@stack_switching $($rest:tt)*) => { translate!(@mvp $($rest)*) };
+    (@stack_switching $($rest:tt)*) => { translate!(@if "stack-switching" $($rest)*) };
     (@wide_arithmetic $($rest:tt)*) => { translate!(@mvp $($rest)*) };
+    // A build without the cargo feature has nothing of them.
+    (@if $feature:literal $($rest:tt)*) => {
+        if cfg!(feature = $feature) { translate!(@mvp $($rest)*) }
+    };
     (@simd $($rest:tt)*) => { translate!(@mvp $($rest)*) };
     (@relaxed_simd $($rest:tt)*) => { translate!(@mvp $($rest)*) };
     (@$other:ident $t:expr, $visit:ident $($arg:ident)*) => {{ $(let _ = $arg;)* }};
@@ -235,6 +241,7 @@ macro_rules! define_only {
 impl<'a> VisitOperator<'a> for Only<'_, '_> {
     type Output = ();
 
+    #[cfg(feature = "simd")]
     fn simd_visitor(&mut self) -> Option<&mut dyn VisitSimdOperator<'a, Output = Self::Output>> {
         Some(self)
     }
@@ -242,6 +249,7 @@ impl<'a> VisitOperator<'a> for Only<'_, '_> {
     wasmparser::for_each_visit_operator!(define_only);
 }
 
+#[cfg(feature = "simd")]
 impl VisitSimdOperator<'_> for Only<'_, '_> {
     wasmparser::for_each_visit_simd_operator!(define_only);
 }

@@ -39,7 +39,9 @@ mod refs;
 mod repeat;
 mod simd;
 mod stack;
+#[cfg(feature = "simd")]
 mod vector;
+#[cfg(feature = "simd")]
 mod vector_fuse;
 mod visit;
 mod wide;

@@ -3,7 +3,9 @@
 //! A vector is two entries of the stack. The lower one says all about it; the upper one is a
 //! temporary of type `Pad`, which is never copied or settled by itself.
 
-use super::stack::{Entry, Kind};
+use super::stack::Entry;
+#[cfg(feature = "simd")]
+use super::stack::Kind;
 use super::{MAX_SLOTS, Translator, Ty};
 use crate::error::LoadErrorKind;
 use crate::types::ValType;
@@ -95,6 +97,7 @@ impl Translator<'_> {
 
     // ---- constants and copies -------------------------------------------------------------------
 
+    #[cfg(feature = "simd")]
     pub(super) fn visit_v128_const(&mut self, value: wasmparser::V128) {
         if !self.reachable {
             return;
