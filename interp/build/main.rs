@@ -11,7 +11,7 @@ mod text;
 
 use optional::is_left_out;
 use sheave_isa::{EFFECTS, Kind, OPS, OpDef, Operand, Role, Ty};
-use text::args;
+use text::{args, rust_ty};
 
 fn main() {
     println!("cargo:rerun-if-changed=build");
@@ -112,20 +112,6 @@ impl For {
 }
 
 const PARAMS: &str = "ip: *const u8, fp: *mut u8, vm: *mut Vm, m0: *mut u8, csp: *mut u8, acc: u64, a32: f32, a64: f64";
-
-fn rust_ty(ty: Ty) -> &'static str {
-    match ty {
-        Ty::I16 => "i16",
-        Ty::U16 => "u16",
-        Ty::I32 => "i32",
-        Ty::U32 => "u32",
-        Ty::I64 => "i64",
-        Ty::U64 => "u64",
-        Ty::F32 => "f32",
-        Ty::F64 => "f64",
-        Ty::V128 => "V128",
-    }
-}
 
 /// Reads the operands into variables of their names. The `cached`-th slot operand comes from an accumulator.
 fn decode(f: For, op: &OpDef, cached: Option<usize>) -> String {

@@ -1,5 +1,7 @@
 //! The texts of effects.
 
+use sheave_isa::Ty;
+
 /// Splits `word(args)rest` after the word; gives the arguments and the rest.
 pub(crate) fn args(s: &str) -> (Vec<String>, &str) {
     assert!(s.starts_with('('), "arguments expected: {s}");
@@ -24,4 +26,19 @@ pub(crate) fn args(s: &str) -> (Vec<String>, &str) {
         }
     }
     panic!("unbalanced: {s}");
+}
+
+/// The Rust type of an operand.
+pub(crate) fn rust_ty(ty: Ty) -> &'static str {
+    match ty {
+        Ty::I16 => "i16",
+        Ty::U16 => "u16",
+        Ty::I32 => "i32",
+        Ty::U32 => "u32",
+        Ty::I64 => "i64",
+        Ty::U64 => "u64",
+        Ty::F32 => "f32",
+        Ty::F64 => "f64",
+        Ty::V128 => "V128",
+    }
 }
