@@ -50,8 +50,8 @@ for i in range(ROUNDS):
     for k in range(400):
         number = number * 6364136223846793005 % (1 << 89) + k
         last = Node(number, last if k % 50 else None)
-        seen[number % 5000] = seen.get(number % 5000, "") + chr(97 + number % 26)
-        if len(seen[number % 5000]) > 20: seen[number % 5000] = seen[number % 5000][7:]
+        seen[number % 500] = seen.get(number % 500, "") + chr(97 + number % 26)
+        if len(seen[number % 500]) > 20: seen[number % 500] = seen[number % 500][7:]
     text = "".join(v for _, v in sorted(seen.items())) + str(last.value)
     print(i, hashlib.sha256(text.encode()).hexdigest()[:16])
     sys.stdout.flush()
@@ -240,13 +240,13 @@ fn python_that_is_killed_at_random_times_prints_what_it_prints_undisturbed() {
     };
     let module = PathBuf::from(python).canonicalize().unwrap();
     let module = module.to_str().expect("a path in UTF-8").to_owned();
-    let script = SCRIPT.replace("ROUNDS", "1500");
+    let script = SCRIPT.replace("ROUNDS", "150");
     let victim = Victim {
         folder: tempfile::tempdir().unwrap(),
         arguments: vec![module, "--".into(), "-c".into(), script],
         every: "300ms",
         modules: "absent",
-        latest: 1800,
+        latest: 2500,
     };
     victim.kill(kills, &mut random());
 }
