@@ -16,7 +16,9 @@ import time
 
 sheave, python = sys.argv[1:3]
 rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 21
-LINE = "print(sum(i * i for i in range(10)))"
+LINE = "print(sum(i * i for i in range(10)), flush=True)"
+# With the teardown of the interpreter, which frees all that its start has made, and without.
+LINES = {"": LINE, "; no teardown": LINE + "; import os; os._exit(0)"}
 WANT = b"285\n"
 
 folder = tempfile.TemporaryDirectory()
@@ -31,11 +33,11 @@ WAYS = {
 }
 
 
-def once(command):
+def once(command, line):
     """Wall and processor time of a process, in milliseconds."""
     begin = time.perf_counter()
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    process.stdin.write(LINE.encode() + b"\n")
+    process.stdin.write(line.encode() + b"\n")
     process.stdin.close()
     out = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
@@ -46,10 +48,11 @@ def once(command):
     return wall * 1e3, (usage.ru_utime + usage.ru_stime) * 1e3
 
 
-times = {way: [] for way in WAYS}
+times = {way + end: [] for end in LINES for way in WAYS}
 for _ in range(rounds):
-    for way, command in WAYS.items():
-        times[way].append(once(command))
+    for end, line in LINES.items():
+        for way, command in WAYS.items():
+            times[way + end].append(once(command, line))
 
 
 def show(values):
@@ -61,6 +64,7 @@ print(f"snapshot: {os.path.getsize(snapshot) / 2**20:.1f} MiB\n")
 print("| | wall time, ms | processor time, ms |\n|---|--:|--:|")
 for way, pairs in times.items():
     print(f"| {way} | {show([w for w, _ in pairs])} | {show([c for _, c in pairs])} |")
-for column, name in enumerate(("wall", "processor")):
-    ratios = [a[column] / b[column] for a, b in zip(times["start, the module"], times["resume"]) if b[column]]
-    print(f"\nstart / resume, {name} time: {show(ratios)}")
+for end in LINES:
+    for column, name in enumerate(("wall", "processor")):
+        pairs = zip(times["start, the module" + end], times["resume" + end])
+        print(f"\nstart / resume{end}, {name} time: {show([a[column] / b[column] for a, b in pairs])}")

@@ -5,9 +5,8 @@
 //! CPython too if `SHEAVE_PYTHON` names its module (`tests/programs/run.sh` fetches it). `SHEAVE_SEED` repeats a run, `SHEAVE` names
 //! another binary of the command.
 
-use sheave::Snapshot;
 use std::fs::{File, OpenOptions};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -140,6 +139,16 @@ impl Victim {
         command.stdout(self.append("out")).spawn().unwrap()
     }
 
+    /// Every byte of the file must be as it was written, and say something.
+    fn check(&self) {
+        let output = self
+            .command(&["inspect", "--verify", "snap"])
+            .output()
+            .unwrap();
+        let errors = || std::fs::read_to_string(self.path("errors")).unwrap();
+        assert!(output.status.success(), "{}", errors());
+    }
+
     /// Kills it so many times.
     fn kill(&self, kills: u64, random: &mut Random) {
         let straight = self.undisturbed();
@@ -170,7 +179,7 @@ impl Victim {
                 }
             }
             if self.path("snap").exists() {
-                whole(&self.path("snap"));
+                self.check();
             }
         }
         eprintln!("{killed} kills, {resumed} times resumed, {ended} times to the end");
@@ -184,13 +193,6 @@ impl Victim {
         let files = std::fs::read_dir(self.folder.path()).unwrap().count();
         assert!(files <= 6, "{files} files");
     }
-}
-
-/// Every byte of the file must be as it was written.
-fn whole(path: &Path) {
-    let bytes = std::fs::read(path).unwrap();
-    let snapshot = Snapshot::from_bytes(&bytes);
-    snapshot.unwrap_or_else(|error| panic!("{error:#}"));
 }
 
 /// Waits for its end, but not longer than this.
