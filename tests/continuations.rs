@@ -29,8 +29,14 @@ scripts! {
     instances
 }
 
-/// Scripts for Miri, to which each takes minutes.
-const UNDER_MIRI: [&str; 3] = ["switch", "exceptions", "collect"];
+/// Whether a script is run: Miri takes minutes for each.
+fn is_chosen(name: &str, way: Way) -> bool {
+    let under_miri = match way {
+        Way::Plain => "switch",
+        Way::Stress | Way::Snapshots => "collect",
+    };
+    !cfg!(miri) || name == under_miri
+}
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Way {
@@ -63,8 +69,7 @@ fn run(name: &str, text: &str, executor: Executor, way: Way) -> usize {
 }
 
 fn run_all(executor: Executor, way: Way) {
-    let chosen = |name: &str| !cfg!(miri) || UNDER_MIRI.contains(&name);
-    for (name, text) in SCRIPTS.iter().filter(|(name, _)| chosen(name)) {
+    for (name, text) in SCRIPTS.iter().filter(|(name, _)| is_chosen(name, way)) {
         let passed = run(name, text, executor, way);
         assert!(
             passed > 0 || !executor.available(),
