@@ -62,8 +62,8 @@ impl Settings {
 
 impl Config {
     /// Runs each host function on a stack of its own, of so many bytes; 0 (the default) leaves them on the stack of whoever
-    /// calls wasm. The stacks come from a pool of the engine's, and have a guard below. Off costs nothing; on, a call takes
-    /// some 40 ns more. Wasm that a host function calls uses that function's stack only for the interpreter's own few frames,
+    /// calls wasm. The stacks come from a pool of the engine's, and have a guard below. Off costs nothing; on, each call takes
+    /// a stack from the pool and gives it back. Wasm that a host function calls uses that function's stack only for the interpreter's own few frames,
     /// and for translating what is called first; [`Config::max_wasm_stack`] is another matter.
     ///
     /// Async host functions are not concerned: their futures run on the stack of whoever polls.
