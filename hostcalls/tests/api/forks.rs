@@ -464,6 +464,7 @@ fn with_data() -> String {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn what_an_image_has_no_use_for_is_not_missed() {
     on_both(|engine| {
         let plain = Module::new(engine, with_data()).unwrap();
