@@ -445,3 +445,25 @@ impl core::fmt::Display for HostStackReport {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FuncType;
+
+    #[test]
+    fn nothing_stands_before_a_host_function_unless_it_is_asked_for() {
+        let registered = |config: &Config| {
+            let engine = Engine::new(config).unwrap();
+            let ty = FuncType::new(&engine, [], []);
+            let func = HostFunc::dynamic::<(), _>(ty, |_, _, _| Ok(()));
+            let (_, data) = func.registered(&engine);
+            (data, data_ptr(&*func.data), func)
+        };
+        let (data, closure, _func) = registered(&Config::new());
+        assert_eq!(data, closure);
+        let (data, closure, func) = registered(Config::new().host_stack_size(1 << 16));
+        assert_ne!(data, closure);
+        assert_eq!(data, Arc::as_ptr(&func).cast());
+    }
+}

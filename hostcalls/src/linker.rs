@@ -17,7 +17,7 @@ use crate::instantiate::{self, InstancePre};
 use crate::into_func::IntoFunc;
 use crate::matching;
 use crate::module::Module;
-use crate::store::{AsContext, AsContextMut, Caller, StoreOpaque};
+use crate::store::{AsContext, AsContextMut, Caller, StoreContextMut, StoreOpaque};
 use crate::types::{ExternType, FuncType};
 use crate::values::Val;
 
@@ -72,6 +72,27 @@ impl Definition {
                 })
             }
         })
+    }
+}
+
+/// What [`Linker::module`] does with a module.
+pub(crate) enum ModuleKind {
+    /// It gets an instance for each call.
+    Command,
+    /// It is instantiated once.
+    Reactor,
+}
+
+impl ModuleKind {
+    pub(crate) fn of(module: &Module) -> Result<ModuleKind> {
+        let is_func = |name| module.get_export(name).map(|ty| ty.func().is_some());
+        match (is_func("_start"), is_func("_initialize")) {
+            (Some(true), None) => Ok(ModuleKind::Command),
+            (None, None | Some(true)) => Ok(ModuleKind::Reactor),
+            (Some(_), Some(_)) => bail!("Program cannot be both a Command and a Reactor"),
+            (Some(false), None) => bail!("`_start` must be a function"),
+            (None, Some(false)) => bail!("`_initialize` must be a function"),
+        }
     }
 }
 
@@ -251,10 +272,19 @@ impl<T: 'static> Linker<T> {
         module_name: &str,
         module: &Module,
     ) -> Result<&mut Self> {
-        let is_func = |name| module.get_export(name).map(|ty| ty.func().is_some());
-        match (is_func("_start"), is_func("_initialize")) {
-            (Some(true), None) => self.command(store, module_name, module),
-            (None, None | Some(true)) => {
+        match ModuleKind::of(module)? {
+            ModuleKind::Command => {
+                self.command(store, module_name, module, |store, pre, ty, name| {
+                    Func::new(store, ty, move |mut caller, params, results| {
+                        let instance = pre.instantiate(&mut caller)?;
+                        let func = instance
+                            .get_func(&mut caller, &name)
+                            .ok_or_else(|| anyhow!("no function `{name}`"))?;
+                        func.call(&mut caller, params, results)
+                    })
+                })
+            }
+            ModuleKind::Reactor => {
                 let instance = self.instantiate(store.as_context_mut(), module)?;
                 if let Some(init) = instance.get_func(store.as_context_mut(), "_initialize") {
                     init.typed::<(), ()>(store.as_context_mut())?
@@ -262,17 +292,16 @@ impl<T: 'static> Linker<T> {
                 }
                 self.instance(store, module_name, instance)
             }
-            (Some(_), Some(_)) => bail!("Program cannot be both a Command and a Reactor"),
-            (Some(false), None) => bail!("`_start` must be a function"),
-            (None, Some(false)) => bail!("`_initialize` must be a function"),
         }
     }
 
-    fn command(
+    /// Defines what a command exports, as `func` makes it: it gets the function's type and name.
+    pub(crate) fn command(
         &mut self,
         mut store: impl AsContextMut<Data = T>,
         module_name: &str,
         module: &Module,
+        func: impl Fn(StoreContextMut<'_, T>, InstancePre<T>, FuncType, String) -> Func,
     ) -> Result<&mut Self> {
         /// What commands may export besides functions.
         const USUAL: [&str; 7] = [
@@ -292,18 +321,8 @@ impl<T: 'static> Linker<T> {
                 }
                 continue;
             };
-            let (pre, name) = (pre.clone(), String::from(export.name));
-            let func = Func::new(
-                store.as_context_mut(),
-                ty.clone(),
-                move |mut caller, params, results| {
-                    let instance = pre.instantiate(&mut caller)?;
-                    let func = instance
-                        .get_func(&mut caller, &name)
-                        .ok_or_else(|| anyhow!("no function `{name}`"))?;
-                    func.call(&mut caller, params, results)
-                },
-            );
+            let (pre, name) = (pre.clone(), export.name.into());
+            let func = func(store.as_context_mut(), pre, ty.clone(), name);
             self.define(store.as_context_mut(), module_name, export.name, func)?;
         }
         Ok(self)

@@ -14,5 +14,6 @@
 mod api;
 mod call;
 mod host_future;
+mod twins;
 
 pub use api::WasmTyList;

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::on_both;
 use sheave_hostcalls::{
-    Caller, Config, Engine, Error, Func, FuncType, Instance, Linker, Module, Store, Trap, Val,
-    ValType, WasmBacktrace,
+    Caller, Config, Engine, Error, Func, FuncType, Instance, Linker, Memory, Module, Ref, RefType,
+    Store, Table, TableType, Trap, Val, ValType, WasmBacktrace,
 };
 
 /// Polls until it is ready; says how often that was.
@@ -628,5 +628,51 @@ fn calls_of_many_stores_wait_together_on_tokio() {
         for task in tasks {
             task.await.unwrap().unwrap();
         }
+    });
+}
+
+#[test]
+fn a_linker_defines_modules_whose_functions_wait() {
+    on_both(|engine| {
+        let mut linker = Linker::<u32>::new(engine);
+        linker
+            .func_wrap_async("host", "wait", |mut caller: Caller<'_, u32>, (): ()| {
+                Box::new(async move {
+                    pending(1).await;
+                    *caller.data_mut() += 1;
+                })
+            })
+            .unwrap();
+        let command = r#"(module (import "host" "wait" (func $wait)) (func (export "_start") (call $wait) (call $wait)))"#;
+        let reactor = r#"(module (import "host" "wait" (func $wait))
+            (func (export "_initialize") (call $wait)) (func (export "f") (call $wait)))"#;
+        let mut store = Store::new(engine, 0);
+        for (name, text) in [("command", command), ("reactor", reactor)] {
+            let module = Module::new(engine, text).unwrap();
+            block_on(linker.module_async(&mut store, name, &module)).unwrap();
+        }
+        assert_eq!(*store.data(), 1, "the reactor is initialised");
+        for (module, name, after) in [("command", "_start", 3), ("reactor", "f", 4)] {
+            let func = linker.get(&mut store, module, name).unwrap();
+            let func = func.into_func().unwrap();
+            block_on(func.call_async(&mut store, &[], &mut [])).unwrap();
+            assert_eq!(*store.data(), after);
+        }
+    });
+}
+
+#[test]
+fn twins_that_never_wait_do_what_the_others_do() {
+    on_both(|engine| {
+        let mut store = Store::new(engine, ());
+        let ty = sheave_hostcalls::MemoryType::new(1, Some(3));
+        let memory = block_on(Memory::new_async(&mut store, ty)).unwrap();
+        assert_eq!(block_on(memory.grow_async(&mut store, 2)).unwrap(), 1);
+        assert!(block_on(memory.grow_async(&mut store, 1)).is_err());
+        let ty = TableType::new(RefType::FUNCREF, 2, None);
+        let table = block_on(Table::new_async(&mut store, ty, Ref::Func(None))).unwrap();
+        let grown = block_on(table.grow_async(&mut store, 3, Ref::Func(None)));
+        assert_eq!((grown.unwrap(), table.size(&store)), (2, 5));
+        block_on(store.gc_async(None)).unwrap();
     });
 }
