@@ -1,6 +1,8 @@
 //! Programs that make and switch continuations, under sheave and wasmtime's native code, in one run:
-//! `cargo run --release --manifest-path benches/stacks/Cargo.toml [-- NAME…]`. Every process runs one program on one
+//! `cargo run --release --manifest-path benches/stacks/Cargo.toml [-- [--chart FILE] NAME…]`. Every process runs one program on one
 //! engine (wasmtime frees no continuation before its store goes), turn by turn, and the best of the rounds is shown.
+
+mod chart;
 
 use std::process::Command;
 use std::time::Instant;
@@ -137,10 +139,16 @@ fn main() -> Result<()> {
     {
         return one(engine, name, n.parse()?);
     }
+    let mut names = args;
+    let chart = match names.iter().position(|a| a == "--chart") {
+        Some(at) if at + 1 < names.len() => names.drain(at..at + 2).nth(1),
+        _ => None,
+    };
+    let mut rows = Vec::new();
     println!("| program | counted | engine | n | ns each | of wasmtime | peak bytes each |");
     println!("|---|---|---|---:|---:|---:|---:|");
     for program in PROGRAMS {
-        if !args.is_empty() && !args.iter().any(|a| a == program.name) {
+        if !names.is_empty() && !names.iter().any(|a| a == program.name) {
             continue;
         }
         let mut best = [None::<f64>; 3];
@@ -175,6 +183,7 @@ fn main() -> Result<()> {
             return Err(format!("{}: results differ: {last:?}", program.name).into());
         }
         let each = |i: usize| best[i].map(|s| s * 1e9 / times(i) as f64);
+        rows.push((program.name, program.unit, [each(0), each(1), each(2)]));
         for (i, engine) in ENGINES.iter().enumerate() {
             match each(i) {
                 Some(ns) => {
@@ -189,6 +198,9 @@ fn main() -> Result<()> {
                 None => println!("| {} | | {engine} | | {} | | |", program.name, error[i]),
             }
         }
+    }
+    if let Some(file) = chart {
+        std::fs::write(file, chart::svg(ENGINES, &rows))?;
     }
     Ok(())
 }

@@ -16,6 +16,13 @@ impl Vm {
     pub(crate) fn all_roots(&mut self) -> Result<Vec<u32>, SourceError> {
         let mut roots: Vec<u32> = self.gc.roots.all().collect();
         roots.push(self.gc.pending_exception);
+        if let Some((tag, payload)) = &self.suspending {
+            let ty = self.tags.get(tag.0 as usize);
+            if let Some(ty) = ty.and_then(|tag| self.gc.types.get(tag.ty)) {
+                let slots = self.gc.types.traced(ty).iter();
+                roots.extend(slots.filter_map(|slot| Some(*payload.get(*slot as usize)? as u32)));
+            }
+        }
         self.frame_roots(&mut roots)?;
         for i in 0..self.gc.traced_globals.len() {
             let cell = self.gc.traced_globals[i] as usize;
