@@ -8,6 +8,7 @@ mod api {
     mod features;
     mod forks;
     mod futures;
+    mod futures_elsewhere;
     mod futures_heap;
     mod guests_objects;
     mod heap;
