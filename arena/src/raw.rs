@@ -361,11 +361,30 @@ impl Space {
         Ok(())
     }
 
-    /// A second block laid out as this one, with the same heap up to `heap_end`; its memories are zero.
+    /// A second block with the same heap up to `heap_end`, and memories of the same lengths, which are zero.
+    ///
+    /// A small one gets less room to grow without moving: to give addresses back, the system looks through all of them
+    /// that lie in the same gigabyte as something that was used, which takes longer than all else.
     pub(crate) fn fork(&self, heap_end: u32) -> Result<Self, ArenaError> {
-        let mut block = Block::reserve(self.backend(), self.span())?;
+        const SMALL: u64 = 16 << 20;
+        let is_small = self.backend() == Backend::Reserved
+            && self.regions.iter().all(|region| region.committed <= SMALL);
+        let room = |committed: u64, least: u64, room: u64| match is_small {
+            true => (4 * committed).max(least).min(room),
+            false => room,
+        };
+        let heap_room = room(self.heap_committed, 2 << 20, self.heap_room);
+        let mut regions = self.regions.clone();
+        let mut end = heap_room;
+        for region in &mut regions {
+            region.offset = end;
+            region.room = room(region.committed, SMALL, region.room);
+            end += region.room;
+        }
+        let unused = if is_small { 0 } else { self.unused() };
+        let mut block = Block::reserve(self.backend(), end + unused)?;
         block.commit(0, self.heap_committed)?;
-        for region in &self.regions {
+        for region in &regions {
             block.commit(region.offset, region.offset + region.committed)?;
         }
         let heap_len = u64::from(heap_end.max(HEADER_BYTES)).min(self.heap_committed);
@@ -373,8 +392,8 @@ impl Space {
         Ok(Self {
             base: block.base(),
             heap_committed: self.heap_committed,
-            heap_room: self.heap_room,
-            regions: self.regions.clone(),
+            heap_room,
+            regions,
             block,
             generation: 0,
         })

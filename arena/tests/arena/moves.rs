@@ -251,3 +251,34 @@ fn a_fork_has_the_objects_and_empty_memories_of_its_own() {
         assert_eq!(fork.read(object).unwrap().get(), 8);
     });
 }
+
+#[test]
+fn a_fork_that_outgrows_its_room_moves_and_keeps_what_it_has() {
+    on_each_backend(u64::MAX, |mut arena| {
+        let object = arena.alloc_value(U32::new(7)).unwrap();
+        let memory = arena.memory_new(PAGE, 1 << 32).unwrap();
+        let other = arena.memory_new(3 * PAGE, 1 << 32).unwrap();
+        let mut fork = arena.fork().unwrap();
+        fork.memory_bytes_mut(memory)[100] = 1;
+        fork.memory_bytes_mut(other)[3 * PAGE as usize - 1] = 2;
+        let sizes: &[u64] = if cfg!(miri) {
+            &[5 * PAGE]
+        } else {
+            &[200 * PAGE, 300 * PAGE, 2000 * PAGE]
+        };
+        for size in sizes {
+            fork.memory_grow(memory, *size).unwrap();
+            fork.memory_grow(other, *size).unwrap();
+            let third = fork.memory_new(*size, 1 << 32).unwrap();
+            assert!(all_are(0, fork.memory_bytes(third)));
+            assert_eq!(fork.memory_bytes(memory)[100], 1);
+            assert!(all_are(0, &fork.memory_bytes(memory)[PAGE as usize..]));
+            assert_eq!(fork.memory_bytes(other)[3 * PAGE as usize - 1], 2);
+            assert_eq!(fork.memory_len(other), *size);
+        }
+        let large = if cfg!(miri) { 1 << 16 } else { 8 << 20 };
+        let objects: Vec<_> = (0..4).map(|_| fork.alloc(large).unwrap()).collect();
+        assert!(objects.is_sorted());
+        assert_eq!(fork.read(object).unwrap().get(), 7);
+    });
+}
