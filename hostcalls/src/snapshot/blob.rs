@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "maps files")]
 
 use core::ops::Range;
+#[cfg(all(unix, not(miri)))]
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -103,7 +104,10 @@ impl Blob {
     /// Where its byte `at` is in a file.
     pub(super) fn place(&self, at: usize) -> Option<FilePlace> {
         match &self.storage {
-            Storage::Owned(_) => None,
+            Storage::Owned(_) => {
+                let _ = at;
+                None
+            }
             #[cfg(all(unix, not(miri)))]
             Storage::Mapped(mapping) => Some(FilePlace {
                 descriptor: std::os::fd::AsRawFd::as_raw_fd(&mapping.1),
