@@ -187,7 +187,7 @@ fn small() -> Result<()> {
 fn large(mib: usize) -> Result<()> {
     let text = SMALL.replace("(memory (export \"memory\") 16)", &format!("(memory (export \"memory\") {})", mib * 16));
     let bytes = (mib << 20) - 4096;
-    // Wasmtime's compiler takes modules up to 1 GiB.
+    // Wasmtime has the bytes in its module, which must stay well below 1 GiB.
     let theirs = mib.min(512);
     let wasm = with_data(&text, 1024, (theirs << 20) - 4096)?;
     let wasmtime = Wasmtime::new(&wasm, 2)?;
