@@ -113,7 +113,7 @@ impl ContRef {
     /// Goes on with it, and handles suspensions with `tags`; of those, the first that fits. It cannot be used again.
     /// Spec: `resume`.
     ///
-    /// A suspension with another tag ends in [`Trap::UnhandledTag`](crate::Trap::UnhandledTag): what is around the host
+    /// A suspension with another tag ends in [`Trap::UnhandledTag`]: what is around the host
     /// that calls this cannot handle it.
     ///
     /// # Errors
@@ -295,9 +295,9 @@ impl<T: 'static> Caller<'_, T> {
     /// the host function's results. Wasm that calls it can tell no difference from a `suspend` of its own.
     ///
     /// The function's results must be those of the tag's type (else the call traps with
-    /// [`Trap::BadSignature`](crate::Trap::BadSignature)), and wasm must have called it, or a continuation be of it: where
+    /// [`Trap::BadSignature`]), and wasm must have called it, or a continuation be of it: where
     /// the host calls it directly, there is nothing to suspend, and the call traps with
-    /// [`Trap::UnhandledTag`](crate::Trap::UnhandledTag).
+    /// [`Trap::UnhandledTag`].
     ///
     /// ```
     /// use sheave_hostcalls::{

@@ -63,7 +63,7 @@ impl Vm {
                 .copy_from_nonoverlapping(old.add(self.stack_len as usize - records), records);
         }
         self.free_chunk(old_off, self.stack_len);
-        self.gc.charge(new_len);
+        self.charge(new_len);
         (self.stack_off, self.stack_len) = (new_off, new_len);
         self.chain_bytes = around + new_len;
         let stack = &mut self.stacks[self.current];

@@ -272,7 +272,7 @@ impl Vm {
                 self.arena.alloc(len).map_err(|_| Trap::StackOverflow)?
             }
         };
-        self.gc.charge(len);
+        self.charge(len);
         if self.generation != self.arena.generation() {
             self.refresh();
         }

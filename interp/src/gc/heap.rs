@@ -121,11 +121,6 @@ impl Space {
         self.swept = true;
     }
 
-    /// Counts bytes outside of the heap that a collection may free.
-    pub(crate) fn charge(&mut self, bytes: u32) {
-        self.budget = self.budget.saturating_sub(bytes.into());
-    }
-
     /// What was free may have been written to.
     pub(crate) fn nothing_is_fresh(&mut self) {
         self.fresh = u32::MAX;
@@ -256,6 +251,16 @@ impl Vm {
             Some(id) => (self.arena.memory_ptr(id), self.arena.memory_len(id)),
             None => (core::ptr::NonNull::dangling().as_ptr(), 0),
         };
+    }
+
+    /// Counts bytes outside of the heap that a collection may free.
+    pub(crate) fn charge(&mut self, bytes: u32) {
+        let budget = &mut self.gc.space.budget;
+        *budget = budget.saturating_sub(bytes.into());
+        if *budget == 0 {
+            // The next object asks whether a collection is due.
+            self.gc_limit = self.gc_bump;
+        }
     }
 
     /// `bytes` zeros, a multiple of a granule.

@@ -48,11 +48,6 @@ pub(crate) struct Gc {
 }
 
 impl Gc {
-    /// Counts bytes outside of the heap that a collection may free.
-    pub(crate) fn charge(&mut self, bytes: u32) {
-        self.space.charge(bytes);
-    }
-
     /// For a machine with a copy of the heap, or none. The host holds nothing there yet.
     pub(crate) fn fork(&self) -> Gc {
         Gc {

@@ -46,7 +46,7 @@
     (resume $k (i32.const 1) (ref.null $k))))
 ;;= func 0 $body, 3 slots
 ;;=     i32_add_imm s1, s0, 1
-;;=     suspend tag 0, s1, 1
+;;=     suspend tag 0, s1, 1, 1
 ;;=     ret_imm 1
 ;;= func 1 $three, 5 slots
 ;;=     ret_imm 1
@@ -54,7 +54,7 @@
 ;;=     ref_func s2, 0
 ;;=     copy s1, s0
 ;;=     cont_new s2, s2, ty 1
-;;=     resume s2, ty 1, s1, 1, 0
+;;=     resume s2, ty 1, s1, 1, 1, 0
 ;;=     ret_1 s1
 ;;= func 3 $bind, 5 slots
 ;;=     const32 s1, 7
@@ -65,20 +65,20 @@
 ;;=     copy s3, s0
 ;;=     const32 s2, 5
 ;;= @7:
-;;=     resume s3, ty 1, s2, 1, 4
-;;=     on tag 0, ty 1, s2, 2, @60
+;;=     resume s3, ty 1, s2, 1, 1, 4
+;;=     on tag 0, ty 1, s2, 2, @61
 ;;=     on tag 0, ty 1, s2, 2, @7
 ;;=     on_switch tag 1, 0, 0
-;;=     on tag 0, ty 1, s1, 2, @74
+;;=     on tag 0, ty 1, s1, 2, @75
 ;;=     const32 s2, 6
 ;;=     copy s3, s0
 ;;=     ret_n s2, 2
-;;= @60:
+;;= @61:
 ;;=     copy s0, s3
 ;;=     i32_add_imm s1, s2, 100
 ;;=     copy s2, s0
 ;;=     ret_n s1, 2
-;;= @74:
+;;= @75:
 ;;=     ret_n s1, 2
 ;;= func 5 $throws, 5 slots
 ;;=     const32 s2, 3
@@ -92,10 +92,10 @@
 ;;=     catch_all 0, s2, 0, @19
 ;;= func 6 $switch, 4 slots
 ;;=     const32 s1, 8
-;;=     switch s0, ty 7, back 5, tag 1, s1, 1
+;;=     switch s0, ty 7, back 5, tag 1, s1, 1, 3
 ;;=     ret_n s1, 3
 ;;= func 7 $null, 2 slots
 ;;=     const32 s0, 1
 ;;=     const32 s1, 0
-;;=     resume s1, ty 1, s0, 1, 0
+;;=     resume s1, ty 1, s0, 1, 1, 0
 ;;=     ret_1 s0
