@@ -1,6 +1,8 @@
 //! `sheave snapshot`, `sheave resume`, and the snapshot options of `sheave run`.
 
 use crate::{Ended, Folder, program};
+#[cfg(unix)]
+use std::io::Read as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -79,6 +81,30 @@ fn spawn(folder: &Folder, args: &[&str]) -> Child {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command.spawn().unwrap()
+}
+
+/// Prints `[`, counts to ten thousand again and again until the file `snap` is there, and prints `]` if each time gave the same.
+#[cfg(unix)]
+fn counts_until_the_snapshot() -> String {
+    let functions = r#"
+        (data (i32.const 100) "[]?snap")
+        (func $count (result i64) (local i64 i64)
+          (loop $l
+            (local.set 0 (i64.add (i64.mul (local.get 0) (i64.const 6364136223846793005)) (local.get 1)))
+            (br_if $l (i64.ne (i64.const 10000) (local.tee 1 (i64.add (local.get 1) (i64.const 1))))))
+          (local.get 0))
+        (func $there (result i32)
+          (i32.eqz (call $open (i32.const 3) (i32.const 0) (i32.const 103) (i32.const 4)
+            (i32.const 0) (i64.const 0) (i64.const 0) (i32.const 0) (i32.const 16))))"#;
+    let start = r#"(local $first i64) (local $say i32)
+        (call $print (i32.const 100) (i32.const 1))
+        (local.set $first (call $count))
+        (local.set $say (i32.const 101))
+        (loop $l
+          (if (i64.ne (call $count) (local.get $first)) (then (local.set $say (i32.const 102))))
+          (br_if $l (i32.eqz (call $there))))
+        (call $print (local.get $say) (i32.const 1))"#;
+    program(functions, start)
 }
 
 /// Waits until a file is there.
@@ -170,12 +196,21 @@ fn a_program_that_is_killed_goes_on_from_its_last_snapshot() {
 #[test]
 fn a_signal_asks_for_a_snapshot_and_does_not_disturb_the_program() {
     let folder = Folder::new();
-    folder.file("count.wat", COUNT);
-    folder.file("echo.wat", echoes());
-    let straight = folder.sheave(&["run", "--invoke", "count", "count.wat", MANY]);
-    let signal = |child: &Child| {
-        // Until it has a handler, the signal would end it.
-        std::thread::sleep(Duration::from_millis(150));
+    folder.file("count.wat", counts_until_the_snapshot());
+    folder.file("wait.wat", {
+        let text = echoes();
+        text.replacen(
+            "(loop $l",
+            "(call $print (i32.const 100) (i32.const 1)) (loop $l",
+            1,
+        )
+    });
+    let signal = |child: &mut Child| {
+        // Until it has a handler, the signal would end it: when the program runs, it has.
+        let mut first = [0];
+        let stdout = child.stdout.as_mut().unwrap();
+        stdout.read_exact(&mut first).unwrap();
+        assert_eq!(first, *b"[");
         let pid = child.id().to_string();
         assert!(
             Command::new("kill")
@@ -187,16 +222,18 @@ fn a_signal_asks_for_a_snapshot_and_does_not_disturb_the_program() {
         wait_for(&folder.path().join("snap"));
     };
     let on = ["--snapshot-to", "snap", "--snapshot-on", "SIGUSR1"];
-    let args = [&["run", "--invoke", "count"], &on[..], &["count.wat", MANY]].concat();
-    let child = spawn(&folder, &args);
-    signal(&child);
-    Ended::from(child.wait_with_output().unwrap()).prints(&straight.stdout);
-    folder.sheave(&["resume", "snap"]).prints(&straight.stdout);
+    let dir = ["--dir", ".::."];
+    let mut child = spawn(&folder, &[&["run"], &dir[..], &on, &["count.wat"]].concat());
+    signal(&mut child);
+    Ended::from(child.wait_with_output().unwrap()).prints("]");
+    folder
+        .sheave(&[&["resume", "snap"], &dir[..]].concat())
+        .prints("]");
 
     // Also while it waits for input.
     std::fs::remove_file(folder.path().join("snap")).unwrap();
-    let mut child = spawn(&folder, &[&["run"], &on[..], &["echo.wat"]].concat());
-    signal(&child);
+    let mut child = spawn(&folder, &[&["run"], &on[..], &["wait.wat"]].concat());
+    signal(&mut child);
     child.stdin.take().unwrap().write_all(b"later").unwrap();
     Ended::from(child.wait_with_output().unwrap()).prints("[later]");
     sheave(&folder, &["resume", "snap"], "elsewhere").prints("[elsewhere]");
