@@ -100,8 +100,13 @@ impl For {
                     "#[cold]\n#[inline(never)]\nunsafe extern \"{{ABI}}\" fn cold_{name}({PARAMS}) -> u32 {{\n // SAFETY: I1, as every handler.\n unsafe {{ save(vm, ip, fp, csp, acc); let code = {call}; if code != 0 {{ return code; }}\n dispatch((*vm).ip, (*vm).fp, vm, (*vm).mem0, (*vm).csp, (*vm).acc, a32, a64) }}\n}}\n"
                 )
                 .unwrap();
-                // A call's slow path needs no accumulator; not keeping it frees a register on the fast path.
-                let acc = if name.contains("call") { "0" } else { "acc" };
+                // Who leaves the frame needs no accumulator; not keeping it frees a register on the fast path.
+                let leaves = ["call", "suspend", "resume", "switch"];
+                let acc = if leaves.iter().any(|word| name.contains(word)) {
+                    "0"
+                } else {
+                    "acc"
+                };
                 format!("return cold_{name}(ip, fp, vm, m0, csp, {acc}, a32, a64)")
             }
             For::Portable => format!(
@@ -347,13 +352,18 @@ fn words(f: For, op: &OpDef, effect: &str, cold: &mut String) -> String {
             "suspend" | "resume" | "switch" => {
                 let call = format!("slow::{word}(vm, ip.add({size}))");
                 let slow = f.out_of_line(op.name, &call, cold);
-                let (head, unit) = if f == For::Threaded { (8, 1) } else { (2, 2) };
-                let assign = match f {
-                    For::Threaded => "let (fp, csp, acc) = (to.fp, to.csp, to.acc);",
-                    For::Portable => "(fp, csp) = (to.fp, to.csp);",
+                // From `base` on they are those of a landing.
+                let base = op.operands.iter().find(|o| o.name == "base");
+                let at = f.offset(base.expect("they have one"));
+                let (threaded, assign) = match f {
+                    For::Threaded => (
+                        true,
+                        "let (fp, csp, m0, acc) = (to.fp, to.csp, (*vm).mem0, to.acc);",
+                    ),
+                    For::Portable => (false, "(fp, csp) = (to.fp, to.csp);"),
                 };
                 format!(
-                    "let Some(to) = fast_{word}::<{head}, {unit}>(vm, ip, fp, csp, ip.add({size}), {}) else {{ {slow} }}; {assign} {}",
+                    "let from = From {{ ip, size: {size}, fp, csp }}; let Some(to) = fast_{word}::<{threaded}>(vm, from, {}, Landing::read(ip, {at})) else {{ {slow} }}; {assign} {}",
                     a.join(", "),
                     f.dispatch("to.ip")
                 )

@@ -83,7 +83,7 @@ pub(crate) unsafe fn run(vm: *mut Vm) -> u32 {
 )]
 pub(crate) mod threaded {
     //! One function an op; see `build/`.
-    use crate::conts::{fast_resume, fast_suspend, fast_switch};
+    use crate::conts::{From, Landing, fast_resume, fast_suspend, fast_switch};
     use crate::gc::access::*;
     use crate::regs::*;
     use crate::simd::{self, V128};
@@ -124,7 +124,7 @@ pub(crate) mod threaded {
 )]
 mod portable {
     //! One arm an op; see `build/`.
-    use crate::conts::{fast_resume, fast_suspend, fast_switch};
+    use crate::conts::{From, Landing, fast_resume, fast_suspend, fast_switch};
     use crate::gc::access::*;
     use crate::regs::*;
     use crate::simd::{self, V128};

@@ -14,34 +14,49 @@ pub(crate) const RED_ZONE: u64 = 32;
 impl Vm {
     pub(crate) fn place_stack(&mut self) {
         // SAFETY: I3, the arena gave this object.
-        self.stack_base = unsafe { self.arena.base().add(self.stack_off as usize) };
+        self.stack_base = unsafe {
+            self.arena
+                .base()
+                .add(self.stacks[self.current].off as usize)
+        };
+    }
+
+    /// Bytes of the current stack's chunk.
+    #[inline]
+    pub(crate) fn stack_len(&self) -> u32 {
+        self.stacks[self.current].len
     }
 
     pub(crate) fn stack_end(&self) -> *mut u8 {
         // SAFETY: I3, the chunk has this length.
-        unsafe { self.stack_base.add(self.stack_len as usize) }
+        unsafe { self.stack_base.add(self.stack_len() as usize) }
     }
 
-    /// Bytes from the chunk's end down to `csp`.
-    pub(crate) fn records_bytes(&self) -> u32 {
+    /// Byte of the chunk at which the innermost record starts.
+    pub(crate) fn records_at(&self) -> u32 {
         // By addresses alone: the chunk may just have moved away under these pointers.
-        self.stack_len - (self.csp.addr() - self.stack_base.addr()) as u32
+        (self.csp.addr() - self.stack_base.addr()) as u32
+    }
+
+    /// Bytes from the chunk's end down to there.
+    pub(crate) fn records_bytes(&self) -> u32 {
+        self.stack_len() - self.records_at()
     }
 
     /// Makes room for `frame_bytes` from byte `at` of the chunk up, and for records.
     pub(crate) fn reserve_stack(&mut self, at: u32, frame_bytes: u64) -> Result<(), Trap> {
-        let records = self.records_bytes();
+        let (records, old_len) = (self.records_bytes(), self.stack_len());
         let need = u64::from(at) + frame_bytes + u64::from(records) + RED_ZONE;
-        if need <= u64::from(self.stack_len) {
+        if need <= u64::from(old_len) {
             return Ok(());
         }
         // What is around it counts as well.
-        let around = self.chain_bytes - self.stack_len;
+        let around = self.chain_bytes - old_len;
         let most = self.max_stack.saturating_sub(around);
         if need > u64::from(most) {
             return Err(Trap::StackOverflow);
         }
-        let new_len = u64::from(self.stack_len)
+        let new_len = u64::from(old_len)
             .saturating_mul(2)
             .max(need.next_multiple_of(16))
             .min(u64::from(most)) as u32;
@@ -50,21 +65,20 @@ impl Vm {
             .alloc(new_len)
             .map_err(|_| Trap::StackOverflow)?
             .get();
-        let old_off = self.stack_off;
+        let old_off = self.stacks[self.current].off;
         let fp = self.fp.addr() - self.stack_base.addr();
         let base = self.arena.base();
-        let values = (self.stack_len - records) as usize;
+        let values = (old_len - records) as usize;
         // SAFETY: both objects are alive and disjoint; values lie below the records in either.
         unsafe {
             let (old, new) = (base.add(old_off as usize), base.add(new_off as usize));
             new.copy_from_nonoverlapping(old, values);
             let records = records as usize;
             new.add(new_len as usize - records)
-                .copy_from_nonoverlapping(old.add(self.stack_len as usize - records), records);
+                .copy_from_nonoverlapping(old.add(old_len as usize - records), records);
         }
-        self.free_chunk(old_off, self.stack_len);
+        self.free_chunk(old_off, old_len);
         self.charge(new_len);
-        (self.stack_off, self.stack_len) = (new_off, new_len);
         self.chain_bytes = around + new_len;
         let stack = &mut self.stacks[self.current];
         (stack.off, stack.len) = (new_off, new_len);

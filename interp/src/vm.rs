@@ -116,10 +116,8 @@ pub struct Vm {
     pub(crate) mem0: *mut u8,
     pub(crate) acc: u64,
 
-    // The stack chunk, and the first byte above all frames in use.
+    // Where the current stack's chunk lies, and the first byte above all frames in use.
     pub(crate) stack_base: *mut u8,
-    pub(crate) stack_len: u32,
-    pub(crate) stack_off: u32,
     pub(crate) top: u32,
     pub(crate) depth: u32,
     pub(crate) max_stack: u32,
@@ -218,8 +216,6 @@ impl Vm {
             mem0: core::ptr::null_mut(),
             acc: 0,
             stack_base: core::ptr::null_mut(),
-            stack_len,
-            stack_off,
             top: 0,
             depth: 0,
             max_stack,
@@ -390,7 +386,7 @@ impl Vm {
     /// Where the frame at byte `frame` of the stack lies now.
     #[inline]
     pub fn frame_ptr(&self, frame: u32) -> *mut u64 {
-        debug_assert!(frame <= self.stack_len, "a frame inside the chunk");
+        debug_assert!(frame <= self.stack_len(), "a frame inside the chunk");
         // SAFETY: I3, frames lie inside the chunk.
         unsafe { self.stack_base.add(frame as usize) }.cast()
     }

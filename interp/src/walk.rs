@@ -26,9 +26,9 @@ impl Vm {
             stack: self.current,
             at: self.code_position(),
             fp: self.frame_at(),
-            csp: self.stack_len - self.records_bytes(),
+            csp: self.records_at(),
             inst: self.inst,
-            len: self.stack_len,
+            len: self.stack_len(),
         }
     }
 

@@ -187,6 +187,7 @@ fn check_moves(
         Op::OnSwitch if get("ty") != 0 || get("zero") != 0 => {
             return Err(VerifyErrorKind::BadOp);
         }
+        Op::Suspend | Op::Switch if get("zero") != 0 => return Err(VerifyErrorKind::BadOp),
         Op::Suspend => (tag.params, tag.results),
         Op::Resume => (ty("ty").params, ty("ty").results),
         Op::ResumeThrow => (tag.params, ty("ty").results),

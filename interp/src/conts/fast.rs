@@ -1,11 +1,15 @@
 //! The most frequent ways from stack to stack, made part of the handlers: a suspension to the parent, and a resumption of
-//! or switch to what was suspended, within one instance. Whatever else there is takes the slow path (`ops.rs`), which these must agree
-//! with in all they change.
+//! or switch to what was suspended, within one instance, with few values. Whatever else there is takes the slow path (`ops.rs`),
+//! which these must agree with in all they change.
+//!
+//! Handlers have few registers, and the compiler cannot know that a [`Stack`] does not alias the machine. So all checks come first, and
+//! then what is in a register goes to its place as early as it can.
 
-use crate::conts::object::FRESH;
-use crate::conts::stacks::{NONE, Stack, State, clause_bytes, move_out};
+use crate::conts::clause::Clause;
+use crate::conts::landing::Landing;
+use crate::conts::stacks::{NONE, Stack, State};
 use crate::gc::types::{CONT_TYPE, GRANULE};
-use crate::regs::{get_u64, put_u64, rd16, rd32};
+use crate::regs::{get_u64, put_u64};
 use crate::vm::Vm;
 
 /// The registers of the stack that is gone to.
@@ -20,37 +24,79 @@ pub(crate) struct To {
     pub(crate) acc: u64,
 }
 
-/// Notes where the current stack, `stack`, waits.
+/// Where the current stack is in its function: at an op of so many bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct From {
+    pub(crate) ip: *const u8,
+    pub(crate) size: u32,
+    pub(crate) fp: *mut u8,
+    pub(crate) csp: *mut u8,
+}
+
+/// Most slots that are moved here.
+const MOST: u16 = 4;
+
+/// As [`move_out`](crate::conts::stacks::move_out), of at most [`MOST`] slots. The way of one slot is the straightest.
 #[inline(always)]
-unsafe fn save(
-    vm: *mut Vm,
-    stack: *mut Stack,
-    at: *const u8,
-    next: *const u8,
-    fp: *mut u8,
-    csp: *mut u8,
-) {
+unsafe fn move_few(to: *mut u8, from: *mut u8, n: u16) {
+    let (to, from) = (to.cast::<u64>(), from.cast::<u64>());
+    let one = |k: usize| {
+        // SAFETY: both frames have the slots (I2).
+        unsafe {
+            to.add(k).write_volatile(from.add(k).read());
+            from.add(k).write_volatile(0);
+        }
+    };
+    if n > 0 {
+        one(0);
+        if n > 1 {
+            one(1);
+            if n > 2 {
+                one(2);
+                if n > 3 {
+                    one(3);
+                }
+            }
+        }
+    }
+}
+
+/// Notes where `stack`, the current one, waits.
+#[inline(always)]
+unsafe fn save(vm: *mut Vm, stack: *mut Stack, from: From, landing: Landing) {
     // SAFETY: I1, I3.
     unsafe {
-        let (base, code) = ((*vm).stack_base.addr(), (*vm).code_base.addr());
-        (*stack).fp = (fp.addr() - base) as u32;
-        (*stack).csp = (csp.addr() - base) as u32;
-        (*stack).at = (at.addr() - code) as u32;
-        (*stack).next = (next.addr() - code) as u32;
+        let at = (from.ip.addr() - (*vm).code_base.addr()) as u32;
+        (*stack).landing = landing;
+        (*stack).at = at;
+        (*stack).next = at + from.size;
+        let base = (*vm).stack_base.addr();
+        (*stack).fp = (from.fp.addr() - base) as u32;
+        (*stack).csp = (from.csp.addr() - base) as u32;
         (*stack).inst = (*vm).inst;
     }
 }
 
-/// Makes `number` the current stack; gives its frame and records.
+/// The current stack, `stack` with number `number`, is a suspended continuation of its own from now on.
 #[inline(always)]
-unsafe fn install(vm: *mut Vm, number: u32, stack: *mut Stack) -> (*mut u8, *mut u8) {
+unsafe fn leave(vm: *mut Vm, number: u32, stack: *mut Stack, from: From, op: Landing) {
+    // SAFETY: I1.
+    unsafe {
+        (*stack).outer = number;
+        (*stack).bytes = (*stack).len;
+        (*stack).parent = NONE;
+        (*stack).state = State::Suspended;
+        save(vm, stack, from, op);
+    }
+}
+
+/// Makes `stack` the current one; gives its frame and records. Its number is noted already.
+#[inline(always)]
+unsafe fn install(vm: *mut Vm, stack: *mut Stack) -> (*mut u8, *mut u8) {
     // SAFETY: I3: the chunk is an object of the arena, and what the stack holds are offsets in it.
     unsafe {
         let base = (*vm).arena_base.add((*stack).off as usize);
-        (*vm).current = number;
         (*vm).stack_base = base;
-        (*vm).stack_off = (*stack).off;
-        (*vm).stack_len = (*stack).len;
         (
             base.add((*stack).fp as usize),
             base.add((*stack).csp as usize),
@@ -58,136 +104,138 @@ unsafe fn install(vm: *mut Vm, number: u32, stack: *mut Stack) -> (*mut u8, *mut
     }
 }
 
-/// The clause that the parent of the current stack, in the same instance, has for a tag: the parent, and where the clause's
-/// operands are, as if they followed an opcode of one unit.
+/// Goes on where `stack`, which was suspended, waits; `n` slots of values from `values` up land there, and `last` behind them.
 #[inline(always)]
-unsafe fn parents_clause<const HEAD: usize>(
+unsafe fn enter(vm: *mut Vm, stack: *mut Stack, values: *mut u8, n: u16, last: Option<u32>) -> To {
+    // SAFETY: I2: its frame has room for what it waits for.
+    unsafe {
+        (*stack).state = State::Active;
+        let (fp, csp) = install(vm, stack);
+        let dst = (*stack).landing.dst();
+        let to = fp.add(usize::from(dst) * 8);
+        move_few(to, values, n);
+        if let Some(last) = last {
+            put_u64(to, n, last.into());
+        }
+        To {
+            ip: (*vm).code_base.add((*stack).next as usize),
+            fp,
+            csp,
+            acc: get_u64(to, 0),
+        }
+    }
+}
+
+/// The clause for a tag of the stack that waits for `stack`, the current one, in the same instance; and that stack.
+#[inline(always)]
+unsafe fn parents_clause<const THREADED: bool>(
     vm: *mut Vm,
+    stack: *mut Stack,
     tag: u32,
     switch: bool,
-) -> Option<(u32, *mut u8)> {
+) -> Option<(*mut Stack, Clause<THREADED>)> {
     // SAFETY: I1; I2 for the operands of the op and of the clauses that follow the one that the parent waits at; I5 for
-    // the tags of the current instance.
+    // the tags of the current instance. A stack that is not the activation's first has a parent.
     unsafe {
-        if (*vm).current == (*vm).entry_stack {
-            return None;
-        }
         let stacks = (*vm).stacks.as_mut_ptr();
-        let number = (*stacks.add((*vm).current as usize)).parent;
-        let parent = stacks.add(number as usize);
+        let parent = stacks.add((*stack).parent as usize);
         if (*parent).inst != (*vm).inst {
             return None;
         }
-        let tags = (*vm).tags_ptr;
-        let tag = *tags.add(tag as usize);
-        let mut clause = (*vm).code_base.add((*parent).next as usize + HEAD - 2);
-        let mut left = (*parent).clauses;
-        loop {
-            if left == 0 {
-                return None;
-            }
-            if *tags.add(rd32(clause, 2) as usize) == tag && (rd16(clause, 12) == 0) == switch {
-                return Some((number, clause));
+        // Two numbers can be of one tag.
+        let is = |other: u32| {
+            let tags = (*vm).tags_ptr;
+            other == tag || *tags.add(other as usize) == *tags.add(tag as usize)
+        };
+        let mut clause = Clause::<THREADED>::at((*vm).code_base.add((*parent).next as usize));
+        let mut left = (*parent).landing.clauses();
+        while left > 0 {
+            if is(clause.tag()) && clause.is_switch() == switch {
+                return Some((parent, clause));
             }
             left -= 1;
-            clause = clause.add(clause_bytes(HEAD));
+            clause = clause.next();
         }
+        None
     }
 }
 
-/// A continuation of the current stack alone; none if the allocator must be asked.
+/// Whether the next object can be had without asking the allocator.
 #[inline(always)]
-unsafe fn make_cont(vm: *mut Vm, ty: u32) -> Option<u32> {
-    // SAFETY: I1; I2 and I5 for the type; G1: the object's place was just handed out.
+unsafe fn has_room(vm: *mut Vm) -> bool {
+    // SAFETY: I1.
+    unsafe { (*vm).gc_limit - (*vm).gc_bump >= GRANULE }
+}
+
+/// A continuation that leads to stack `number`. There is room for it.
+#[inline(always)]
+unsafe fn make_cont(vm: *mut Vm, ty: u32, number: u32) -> u32 {
+    // SAFETY: I1; I2 and I5 for the type; G1: the object's place is handed out here.
     unsafe {
         let cont = (*vm).gc_bump;
-        if (*vm).gc_limit - cont < GRANULE {
-            return None;
-        }
-        (*vm).gc_bump = cont + GRANULE;
         let ty = *(*vm).types.add(ty as usize);
         let object = (*vm).gc_base.add(cont as usize).cast::<u64>();
         object.write((u64::from(ty) << 32 | u64::from(CONT_TYPE)).to_le());
-        object.add(1).write(u64::from((*vm).current).to_le());
-        Some(cont)
+        object.add(1).write(u64::from(number).to_le());
+        (*vm).gc_bump = cont + GRANULE;
+        cont
     }
 }
 
-/// What an object leads to, if it is a continuation of this instance that was suspended and has no bound arguments.
+/// What an object leads to, if it is a continuation of this instance that was suspended and has no bound arguments; and the
+/// word to write 0 to when it is used.
 #[inline(always)]
-unsafe fn suspended(vm: *mut Vm, cont: u32) -> Option<(u32, *mut u64)> {
-    // SAFETY: I1; G1: the object is in the heap.
+unsafe fn suspended(vm: *mut Vm, cont: u32) -> Option<(u32, *mut Stack, *mut u64)> {
+    // SAFETY: I1; G1: the object is in the heap. A reference in a damaged arena may lead anywhere in it: null leads to the heap's
+    // first granule, which is no object.
     unsafe {
-        if cont == 0
-            || !cont.is_multiple_of(GRANULE)
-            || u64::from(cont) + u64::from(GRANULE) > (*vm).gc_len
-        {
+        if u64::from(cont) + u64::from(GRANULE) > (*vm).gc_len {
             return None;
         }
         let object = (*vm).gc_base.add(cont as usize).cast::<u64>();
-        if u64::from_le(object.read()) as u32 != CONT_TYPE {
+        if u64::from_le(object.read_unaligned()) as u32 != CONT_TYPE {
             return None;
         }
-        // Nothing bound, and not fresh.
-        let number = u64::from_le(object.add(1).read());
-        if number >= u64::from(FRESH) || number as usize >= (*vm).stacks.len() {
+        let word = object.add(1);
+        let number = u64::from_le(word.read_unaligned());
+        // Nothing bound, and not fresh: those are numbers that no stack has.
+        if number >= (*vm).stacks.len() as u64 {
             return None;
         }
         let stack = (*vm).stacks.as_mut_ptr().add(number as usize);
         let is = (*stack).state == State::Suspended && (*stack).inst == (*vm).inst;
-        is.then_some((number as u32, object.add(1)))
-    }
-}
-
-/// The current stack is suspended, and waits for `r` slots at `dst`.
-#[inline(always)]
-unsafe fn leave(vm: *mut Vm, dst: u16, r: u16) {
-    // SAFETY: I1.
-    unsafe {
-        let number = (*vm).current;
-        let stack = (*vm).stacks.as_mut_ptr().add(number as usize);
-        ((*stack).clauses, (*stack).dst, (*stack).want) = (0, dst, r);
-        ((*stack).outer, (*stack).bytes) = (number, (*stack).len);
-        ((*stack).parent, (*stack).state) = (NONE, State::Suspended);
+        is.then_some((number as u32, stack, word))
     }
 }
 
 /// `suspend`, if the parent has a clause for the tag.
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "registers and operands")]
-pub(crate) unsafe fn fast_suspend<const HEAD: usize, const PER_UNIT: i32>(
+pub(crate) unsafe fn fast_suspend<const THREADED: bool>(
     vm: *mut Vm,
-    ip: *const u8,
-    fp: *mut u8,
-    csp: *mut u8,
-    next: *const u8,
+    from: From,
     tag: u32,
-    base: u16,
-    n: u16,
-    r: u16,
+    op: Landing,
 ) -> Option<To> {
     // SAFETY: I1; I2 for the operands of the op and of the clause.
     unsafe {
-        let (to, clause) = parents_clause::<HEAD>(vm, tag, false)?;
-        let cont = make_cont(vm, rd32(clause, 6))?;
-        let stack = (*vm).stacks.as_mut_ptr().add((*vm).current as usize);
-        save(vm, stack, ip, next, fp, csp);
-        leave(vm, base, r);
+        let number = (*vm).current;
+        if number == (*vm).entry_stack || op.given() > MOST || !has_room(vm) {
+            return None;
+        }
+        let stack = (*vm).stacks.as_mut_ptr().add(number as usize);
+        let (parent, clause) = parents_clause::<THREADED>(vm, stack, tag, false)?;
+        (*vm).current = (*stack).parent;
         (*vm).chain_bytes -= (*stack).len;
-        let parent = (*vm).stacks.as_mut_ptr().add(to as usize);
-        let (frame, records) = install(vm, to, parent);
-        let payload = rd16(clause, 10);
-        move_out(
-            frame.add(usize::from(payload) * 8),
-            fp.add(usize::from(base) * 8),
-            n,
-        );
-        put_u64(frame, payload + n, cont.into());
-        let target = rd32(clause, 14) as i32 * PER_UNIT;
+        let cont = make_cont(vm, clause.ty(), number);
+        leave(vm, number, stack, from, op);
+        let (fp, csp) = install(vm, parent);
+        let payload = fp.add(usize::from(clause.base()) * 8);
+        move_few(payload, from.fp.add(usize::from(op.dst()) * 8), op.given());
+        put_u64(payload, op.given(), cont.into());
         Some(To {
-            ip: clause.sub(HEAD - 2).offset(target as isize),
-            fp: frame,
-            csp: records,
+            ip: clause.target(),
+            fp,
+            csp,
             acc: 0,
         })
     }
@@ -195,104 +243,71 @@ pub(crate) unsafe fn fast_suspend<const HEAD: usize, const PER_UNIT: i32>(
 
 /// `switch` to what was suspended, if the parent has a clause for the tag.
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "registers and operands")]
-pub(crate) unsafe fn fast_switch<const HEAD: usize, const PER_UNIT: i32>(
+pub(crate) unsafe fn fast_switch<const THREADED: bool>(
     vm: *mut Vm,
-    ip: *const u8,
-    fp: *mut u8,
-    csp: *mut u8,
-    next: *const u8,
+    from: From,
     cont: u32,
     back: u32,
     tag: u32,
-    base: u16,
-    n: u16,
-    r: u16,
+    op: Landing,
 ) -> Option<To> {
     // SAFETY: I1; I2 for the operands.
     unsafe {
-        let (number, consumed) = suspended(vm, cont)?;
-        let (parent, _) = parents_clause::<HEAD>(vm, tag, true)?;
+        let (number, stack, word) = suspended(vm, cont)?;
+        let current = (*vm).current;
+        if current == (*vm).entry_stack || op.given() >= MOST || !has_room(vm) {
+            return None;
+        }
         let stacks = (*vm).stacks.as_mut_ptr();
-        let (stack, old) = (
-            stacks.add(number as usize),
-            stacks.add((*vm).current as usize),
-        );
+        let old = stacks.add(current as usize);
+        let (parent, _) = parents_clause::<THREADED>(vm, old, tag, true)?;
         let outer = stacks.add((*stack).outer as usize);
         let bytes = ((*vm).chain_bytes - (*old).len).checked_add((*stack).bytes)?;
-        if u32::from((*stack).want) != u32::from(n) + 1
-            || (*outer).results != (*stacks.add(parent as usize)).want
+        if (*stack).landing.want() != op.given() + 1
+            || (*outer).results != (*parent).landing.want()
             || bytes > (*vm).max_stack
         {
             return None;
         }
-        let this = make_cont(vm, back)?;
-        consumed.write(0);
-        save(vm, old, ip, next, fp, csp);
-        leave(vm, base, r);
-        ((*outer).parent, (*stack).state) = (parent, State::Active);
+        word.write_unaligned(0);
+        (*vm).current = number;
         (*vm).chain_bytes = bytes;
-        let (frame, records) = install(vm, number, stack);
-        let dst = (*stack).dst;
-        move_out(
-            frame.add(usize::from(dst) * 8),
-            fp.add(usize::from(base) * 8),
-            n,
-        );
-        put_u64(frame, dst + n, this.into());
-        Some(To {
-            ip: (*vm).code_base.add((*stack).next as usize),
-            fp: frame,
-            csp: records,
-            acc: get_u64(frame, dst),
-        })
+        (*outer).parent = (*old).parent;
+        let this = make_cont(vm, back, current);
+        leave(vm, current, old, from, op);
+        let values = from.fp.add(usize::from(op.dst()) * 8);
+        Some(enter(vm, stack, values, op.given(), Some(this)))
     }
 }
 
 /// `resume` of what was suspended and has no bound arguments.
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "registers and operands")]
-pub(crate) unsafe fn fast_resume<const HEAD: usize, const PER_UNIT: i32>(
+pub(crate) unsafe fn fast_resume<const THREADED: bool>(
     vm: *mut Vm,
-    ip: *const u8,
-    fp: *mut u8,
-    csp: *mut u8,
-    next: *const u8,
+    from: From,
     cont: u32,
-    base: u16,
-    n: u16,
-    r: u16,
-    clauses: u16,
+    op: Landing,
 ) -> Option<To> {
     // SAFETY: I1; I2 for the operands.
     unsafe {
-        let (number, consumed) = suspended(vm, cont)?;
+        let (number, stack, word) = suspended(vm, cont)?;
         let stacks = (*vm).stacks.as_mut_ptr();
-        let stack = stacks.add(number as usize);
         let outer = stacks.add((*stack).outer as usize);
         let bytes = (*vm).chain_bytes.checked_add((*stack).bytes)?;
-        if (*stack).want != n || (*outer).results != r || bytes > (*vm).max_stack {
+        if (*stack).landing.want() != op.given()
+            || (*outer).results != op.want()
+            || op.given() > MOST
+            || bytes > (*vm).max_stack
+        {
             return None;
         }
-        consumed.write(0);
+        word.write_unaligned(0);
         let current = (*vm).current;
-        let this = stacks.add(current as usize);
-        save(vm, this, ip, next, fp, csp);
-        ((*this).clauses, (*this).dst, (*this).want) = (clauses, base, r);
-        ((*outer).parent, (*stack).state) = (current, State::Active);
+        (*vm).current = number;
         (*vm).chain_bytes = bytes;
-        let (frame, records) = install(vm, number, stack);
-        let dst = (*stack).dst;
-        move_out(
-            frame.add(usize::from(dst) * 8),
-            fp.add(usize::from(base) * 8),
-            n,
-        );
-        Some(To {
-            ip: (*vm).code_base.add((*stack).next as usize),
-            fp: frame,
-            csp: records,
-            acc: get_u64(frame, dst),
-        })
+        (*outer).parent = current;
+        save(vm, stacks.add(current as usize), from, op);
+        let values = from.fp.add(usize::from(op.dst()) * 8);
+        Some(enter(vm, stack, values, op.given(), None))
     }
 }

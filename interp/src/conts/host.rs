@@ -152,7 +152,8 @@ impl Vm {
         }
     }
 
-    /// As [`Vm::suspend_to`], where no clause in code is for the tag.
+    /// As [`Vm::suspend_to`], where no clause in code is for the tag. `outer` is the outermost stack that is not the activation's
+    /// first, and `bytes` those of all chunks up to it.
     #[cold]
     pub(crate) unsafe fn suspend_to_host(
         vm: *mut Vm,
@@ -160,6 +161,7 @@ impl Vm {
         payload: Payload<'_>,
         dst: u16,
         next: u32,
+        (outer, bytes): (u32, u32),
     ) -> u32 {
         // SAFETY: I1; the activation's frame has room for the payload (`resume_cont`).
         unsafe {
@@ -169,25 +171,15 @@ impl Vm {
                 let clause = own.clauses.iter().position(|c| c.0 == tag)?;
                 Some((clause, own.clauses[clause].1))
             });
-            let Some((clause, ty)) = found.filter(|_| m.current != m.entry_stack) else {
+            let Some((clause, ty)) = found else {
                 return raise(vm, Trap::UnhandledTag);
             };
-            let (mut outer, mut bytes) = (m.current, 0);
-            loop {
-                bytes += m.stacks[outer].len;
-                let parent = m.stacks[outer].parent;
-                if parent == m.entry_stack {
-                    break;
-                }
-                outer = parent;
-            }
-            let (_, want) = m.slots_of_type(m.tags[tag.0 as usize].ty);
             let cont = match m.new_cont(ty, m.current, 0) {
                 Ok(cont) => cont,
                 Err(trap) => return raise(vm, trap),
             };
-            m.suspend_stacks(outer, bytes, next, dst, want);
             let old = m.fp;
+            m.suspend_stacks(outer, bytes, next, dst, m.results_of_tag(tag));
             m.install_stack(m.entry_stack);
             payload.move_to(m.fp, old);
             m.suspended = Some(Suspended { clause, cont });

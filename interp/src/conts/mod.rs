@@ -23,15 +23,18 @@
 //! An activation of the host begins on the current stack, and nothing suspends beyond it.
 #![allow(unsafe_code, reason = "works on chunks and registers")]
 
+mod clause;
 mod fast;
 mod host;
+mod landing;
 mod object;
 mod ops;
 mod stacks;
 
-pub(crate) use fast::{fast_resume, fast_suspend, fast_switch};
+pub(crate) use fast::{From, fast_resume, fast_suspend, fast_switch};
 pub(crate) use host::HostClauses;
 pub use host::Suspended;
+pub(crate) use landing::Landing;
 pub(crate) use object::FRESH;
 pub(crate) use ops::{
     cont_bind, cont_end, cont_new, resume, resume_throw, resume_throw_ref, suspend, suspend_host,

@@ -6,28 +6,29 @@
 use crate::awaiting::{Awaited, Back};
 use crate::calls::{Operands, linked_in, raise};
 use crate::code_space::{CONT_END_AT, RET_AT};
+use crate::conts::clause::Clause;
 use crate::conts::object::{Leads, Usable};
-use crate::conts::stacks::{NONE, State, move_out};
+use crate::conts::stacks::{NONE, Stack, State, move_out};
 use crate::regs::{
-    EXIT_AWAITS, EXIT_HOST, EXIT_SUSPENDED, EXIT_THROWN, get_u64, put_u64, rd16, rd32, zero_slots,
+    EXIT_AWAITS, EXIT_HOST, EXIT_SUSPENDED, EXIT_THROWN, get_u64, put_u64, zero_slots,
 };
 use crate::store::{FuncAddr, TagAddr};
 use crate::trap::Trap;
 use crate::vm::{HostStatus, Vm};
 
-/// A clause that was found, and what is suspended to it.
-struct Found {
-    /// The outermost stack that is suspended; what waits for it has the clause.
+/// How far a suspension reaches.
+struct Reach {
+    /// The outermost stack that is suspended, and the bytes of the chunks of all that are.
     outer: u32,
-    parent: u32,
-    /// Bytes of the chunks of all that is suspended.
     bytes: u32,
-    clause: Clause,
+    /// What it goes to; none if no clause in code is for its tag.
+    clause: Option<Found>,
 }
 
-/// A clause of a resumption, where it stands in linked code.
-#[derive(Clone, Copy)]
-struct Clause {
+/// A clause that is for a tag.
+struct Found {
+    /// The stack that waits with it.
+    parent: u32,
     ty: u32,
     base: u16,
     /// Where it leads, in the code space.
@@ -101,53 +102,56 @@ impl Vm {
         ty.map_or((0, 0), |ty| (ty.params, ty.results))
     }
 
-    /// Looks for the innermost clause, of suspensions or of switches, that is for this tag.
-    fn find_clause(&self, tag: TagAddr, switch: bool) -> Option<Found> {
-        let head = self.space.executor().head_bytes();
-        let size = self.clause_bytes() as usize;
+    /// Looks for the innermost clause, of suspensions or of switches, that is for this tag. The current stack is not the one that
+    /// the activation began on.
+    fn find_clause(&self, tag: TagAddr, switch: bool) -> Reach {
+        match self.space.executor() {
+            crate::Executor::Threaded => self.find_clause_of::<true>(tag, switch),
+            crate::Executor::Portable => self.find_clause_of::<false>(tag, switch),
+        }
+    }
+
+    fn find_clause_of<const THREADED: bool>(&self, tag: TagAddr, switch: bool) -> Reach {
         let (mut outer, mut bytes) = (self.current, 0);
-        while outer != self.entry_stack {
+        loop {
             let child = &self.stacks[outer];
             let (parent, waits) = (child.parent, &self.stacks[child.parent]);
             bytes += child.len;
-            if waits.clauses > 0 {
+            let clauses = waits.landing.clauses();
+            if clauses > 0 {
                 let tags = &self.instances[waits.inst as usize].tags;
-                for k in 0..usize::from(waits.clauses) {
-                    let start = waits.next as usize + k * size;
-                    // SAFETY: I2, the verifier saw that so many clauses follow the op that it waits at, and their
-                    // operands; I6, code stays where it is.
-                    unsafe {
-                        // As if operands followed an opcode of one unit.
-                        let at = self.code_base.add(start + head - 2);
-                        let n = rd16(at, 12);
-                        if (n == 0) != switch || tags.get(rd32(at, 2) as usize) != Some(&tag) {
-                            continue;
-                        }
-                        let clause = Clause {
-                            ty: rd32(at, 6),
-                            base: rd16(at, 10),
-                            target: self.clause_target(start as u32, rd32(at, 14)),
-                        };
-                        return Some(Found {
-                            outer,
+                // SAFETY: I2, the verifier saw that so many clauses follow the op that it waits at; I6, code stays where it is.
+                let clause = unsafe {
+                    let first = Clause::<THREADED>::at(self.code_base.add(waits.next as usize));
+                    core::iter::successors(Some(first), |clause| Some(clause.next()))
+                        .take(clauses.into())
+                        .filter(|c| c.is_switch() == switch)
+                        .find(|c| tags.get(c.tag() as usize) == Some(&tag))
+                        .map(|c| Found {
                             parent,
-                            bytes,
-                            clause,
-                        });
-                    }
+                            ty: c.ty(),
+                            base: c.base(),
+                            target: (c.target().addr() - self.code_base.addr()) as u32,
+                        })
+                };
+                if clause.is_some() {
+                    return Reach {
+                        outer,
+                        bytes,
+                        clause,
+                    };
                 }
+            }
+            if parent == self.entry_stack {
+                let clause = None;
+                return Reach {
+                    outer,
+                    bytes,
+                    clause,
+                };
             }
             outer = parent;
         }
-        None
-    }
-
-    fn clause_target(&self, clause: u32, displacement: u32) -> u32 {
-        let per_unit = match self.space.executor() {
-            crate::Executor::Threaded => 1,
-            crate::Executor::Portable => 2,
-        };
-        clause.wrapping_add(displacement.wrapping_mul(per_unit))
     }
 
     /// Makes the stacks from the current one up to `outer` a continuation that waits for `want` slots at `dst`.
@@ -184,20 +188,11 @@ impl Vm {
                 Leads::ToStack(inner) => {
                     let stack = m.stacks[inner];
                     // Of an arena that is not damaged they always fit.
-                    if !fits(stack.want, m.stacks[stack.outer].results) {
+                    if !fits(stack.landing.want(), m.stacks[stack.outer].results) {
                         return Err(raise(vm, Trap::BadSignature));
                     }
-                    if u64::from(m.chain_bytes - leaving) + u64::from(stack.bytes)
-                        > u64::from(m.max_stack)
-                    {
-                        return Err(raise(vm, Trap::StackOverflow));
-                    }
-                    return Ok(Ready {
-                        inner,
-                        outer: stack.outer,
-                        bytes: stack.bytes,
-                        host: None,
-                    });
+                    let ready = m.stacks_of(inner, leaving);
+                    return ready.map_err(|trap| raise(vm, trap));
                 }
                 Leads::ToFunc(func) => func,
             };
@@ -235,6 +230,30 @@ impl Vm {
         }
     }
 
+    /// All stacks of the continuation whose innermost is `inner`, if they fit in the chain when `leaving` bytes are no more in it.
+    fn stacks_of(&self, inner: u32, leaving: u32) -> Result<Ready, Trap> {
+        let Stack { outer, bytes, .. } = self.stacks[inner];
+        let all = u64::from(self.chain_bytes - leaving) + u64::from(bytes);
+        if all > u64::from(self.max_stack) {
+            return Err(Trap::StackOverflow);
+        }
+        Ok(Ready {
+            inner,
+            outer,
+            bytes,
+            host: None,
+        })
+    }
+
+    /// Uses a continuation: its stacks are the innermost ones, and `parent` waits for them.
+    fn take_up(&mut self, cont: &Usable, ready: &Ready, parent: u32) {
+        self.consume_cont(cont.object);
+        self.stacks[ready.outer].parent = parent;
+        self.stacks[ready.inner].state = State::Active;
+        self.chain_bytes += ready.bytes;
+        self.install_stack(ready.inner);
+    }
+
     /// Goes on with a continuation, which `parent` waits for from now on. The current stack's registers are saved.
     pub(crate) unsafe fn go_to(
         vm: *mut Vm,
@@ -247,13 +266,9 @@ impl Vm {
         // current frame (I2).
         unsafe {
             let m = &mut *vm;
-            m.consume_cont(cont.object);
-            m.stacks[ready.outer].parent = parent;
-            m.stacks[ready.inner].state = State::Active;
-            m.chain_bytes += ready.bytes;
             let old = m.fp;
-            m.install_stack(ready.inner);
-            let dst = m.stacks[ready.inner].dst;
+            m.take_up(cont, &ready, parent);
+            let dst = m.stacks[ready.inner].landing.dst();
             for k in 0..cont.n_bound {
                 let bits = m.exn_slot(cont.bound, k).unwrap_or(0);
                 put_u64(m.fp, dst + k as u16, bits);
@@ -287,25 +302,36 @@ impl Vm {
         // SAFETY: I1; I2 for what the op and the clause say of their frames.
         unsafe {
             let m = &mut *vm;
-            let Some(found) = m.find_clause(tag, false) else {
-                return Vm::suspend_to_host(vm, tag, payload, dst, next);
+            if m.current == m.entry_stack {
+                return raise(vm, Trap::UnhandledTag);
+            }
+            let Reach {
+                outer,
+                bytes,
+                clause,
+            } = m.find_clause(tag, false);
+            let Some(found) = clause else {
+                return Vm::suspend_to_host(vm, tag, payload, dst, next, (outer, bytes));
             };
             let module = &m.instances[m.stacks[found.parent].inst as usize].module;
-            let ty = *module.type_ids().add(found.clause.ty as usize);
-            let (_, want) = m.slots_of_type(m.tags[tag.0 as usize].ty);
+            let ty = *module.type_ids().add(found.ty as usize);
             let cont = match m.new_cont(ty, m.current, 0) {
                 Ok(cont) => cont,
                 Err(trap) => return raise(vm, trap),
             };
-            m.suspend_stacks(found.outer, found.bytes, next, dst, want);
             let old = m.fp;
+            m.suspend_stacks(outer, bytes, next, dst, m.results_of_tag(tag));
             m.install_stack(found.parent);
-            let base = found.clause.base;
-            let n = payload.move_to(m.fp.add(usize::from(base) * 8), old);
-            put_u64(m.fp, base + n, cont.into());
-            m.ip = m.code_base.add(found.clause.target as usize);
+            let n = payload.move_to(m.fp.add(usize::from(found.base) * 8), old);
+            put_u64(m.fp, found.base + n, cont.into());
+            m.ip = m.code_base.add(found.target as usize);
             0
         }
+    }
+
+    /// Slots of what who suspends with a tag gets back.
+    pub(crate) fn results_of_tag(&self, tag: TagAddr) -> u16 {
+        self.slots_of_type(self.tags[tag.0 as usize].ty).1
     }
 
     /// Throws an exception where a continuation waits. The current stack waits for it at the op at `ip`, as `resume`
@@ -326,20 +352,16 @@ impl Vm {
                 zero_slots(m.fp, op.base, op.n);
                 return m.unwind(exn, false);
             };
-            let (outer, bytes) = (m.stacks[inner].outer, m.stacks[inner].bytes);
-            if m.stacks[outer].results != want {
+            let ready = match m.stacks_of(inner, 0) {
+                Ok(ready) => ready,
+                Err(trap) => return raise(vm, trap),
+            };
+            if m.stacks[ready.outer].results != want {
                 return raise(vm, Trap::BadSignature);
             }
-            if u64::from(m.chain_bytes) + u64::from(bytes) > u64::from(m.max_stack) {
-                return raise(vm, Trap::StackOverflow);
-            }
-            m.consume_cont(cont.object);
             zero_slots(m.fp, op.base, op.n);
             m.save_stack(op.next, op.base, want, op.clauses);
-            m.stacks[outer].parent = m.current;
-            m.stacks[inner].state = State::Active;
-            m.chain_bytes += bytes;
-            m.install_stack(inner);
+            m.take_up(cont, &ready, m.current);
             // Where a host function suspended that was to return for this frame, the frame is no more.
             let returned = matches!(m.stacks[inner].next, RET_AT | CONT_END_AT);
             m.unwind(exn, returned)
@@ -546,11 +568,15 @@ pub(crate) unsafe fn switch(vm: *mut Vm, next: *const u8) -> u32 {
         let back = m.identity(o.u32(4));
         let tag = m.instances[m.inst as usize].tags[o.u32(6) as usize];
         let (base, n) = (o.u16(8), o.u16(9));
-        let Some(found) = m.find_clause(tag, true) else {
+        if m.current == m.entry_stack {
+            return raise(vm, Trap::UnhandledTag);
+        }
+        let reach = m.find_clause(tag, true);
+        let Some(found) = reach.clause else {
             return raise(vm, Trap::UnhandledTag);
         };
-        let want = m.stacks[found.parent].want;
-        let ready = match Vm::prepare(vm, &cont, u32::from(n) + 1, want, found.bytes) {
+        let want = m.stacks[found.parent].landing.want();
+        let ready = match Vm::prepare(vm, &cont, u32::from(n) + 1, want, reach.bytes) {
             Ok(ready) => ready,
             Err(code) => return code,
         };
@@ -565,7 +591,7 @@ pub(crate) unsafe fn switch(vm: *mut Vm, next: *const u8) -> u32 {
             }
         };
         let next = next.addr() - m.code_base.addr();
-        m.suspend_stacks(found.outer, found.bytes, next as u32, base, o.u16(10));
+        m.suspend_stacks(reach.outer, reach.bytes, next as u32, base, o.u16(10));
         let last = Some(this);
         Vm::go_to(vm, &cont, ready, found.parent, Arguments { base, n, last })
     }
@@ -580,7 +606,7 @@ pub(crate) unsafe fn cont_end(vm: *mut Vm, _next: *const u8) -> u32 {
         let stack = m.stacks[ended];
         m.chain_bytes -= stack.len;
         m.install_stack(stack.parent);
-        let dst = m.stacks[stack.parent].dst;
+        let dst = m.stacks[stack.parent].landing.dst();
         move_out(m.fp.add(usize::from(dst) * 8), from, stack.results);
         m.go_on_behind(true);
         m.free_stack(ended);

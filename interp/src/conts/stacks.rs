@@ -3,6 +3,8 @@
 use sheave_arena::Offset;
 
 use crate::code_space::CONT_END_AT;
+use crate::conts::clause::clause_bytes;
+use crate::conts::landing::Landing;
 use crate::regs::{get_u64, put_u64};
 use crate::stack::RED_ZONE;
 use crate::trap::Trap;
@@ -31,7 +33,9 @@ pub(crate) enum State {
 }
 
 /// A stack: its chunk, and its registers while it is not the current one. All positions are offsets, in bytes.
+/// As long as a line of the cache: it is in one, and found by a shift.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(align(64))]
 pub(crate) struct Stack {
     /// The chunk, in the arena. Also of the current stack.
     pub(crate) off: u32,
@@ -42,7 +46,7 @@ pub(crate) struct Stack {
     pub(crate) csp: u32,
     /// The op that it waits at, in the code space.
     pub(crate) at: u32,
-    /// What follows that op: where it goes on, or `clauses` clauses and then that.
+    /// What follows that op: where it goes on, or clauses and then that.
     pub(crate) next: u32,
     pub(crate) inst: u32,
     /// What goes on when this one ends or suspends. Also of the current stack; [`NONE`] of the first one, and of the
@@ -51,10 +55,8 @@ pub(crate) struct Stack {
     /// Of the innermost of a suspended continuation: the outermost, and the bytes of all their chunks.
     pub(crate) outer: u32,
     pub(crate) bytes: u32,
-    pub(crate) clauses: u16,
-    /// The slot where what it waits for comes, and how many slots that takes.
-    pub(crate) dst: u16,
-    pub(crate) want: u16,
+    /// Where what it waits for comes.
+    pub(crate) landing: Landing,
     /// Slots of what its outermost function returns. Also of the current stack.
     pub(crate) results: u16,
     pub(crate) state: State,
@@ -319,11 +321,11 @@ impl Vm {
     /// Notes where the current stack waits: at the op at `ip`, for `want` slots from `dst` up.
     #[inline]
     pub(crate) fn save_stack(&mut self, next: u32, dst: u16, want: u16, clauses: u16) {
-        let (fp, csp) = (self.frame_at(), self.stack_len - self.records_bytes());
+        let (fp, csp) = (self.frame_at(), self.records_at());
         let (at, inst) = (self.code_position(), self.inst);
         let stack = &mut self.stacks[self.current];
         (stack.fp, stack.csp, stack.at, stack.inst) = (fp, csp, at, inst);
-        (stack.next, stack.dst, stack.want, stack.clauses) = (next, dst, want, clauses);
+        (stack.next, stack.landing) = (next, Landing::new(dst, want, clauses));
     }
 
     /// Makes a stack that waits the current one. `ip` is then at the op it waits at.
@@ -331,7 +333,6 @@ impl Vm {
     pub(crate) fn install_stack(&mut self, number: u32) {
         let stack = self.stacks[number];
         self.current = number;
-        (self.stack_off, self.stack_len) = (stack.off, stack.len);
         // SAFETY: I3: the chunk is an object of the arena; what the stack holds are offsets in it, and `at` is where an
         // op stands (I6).
         unsafe {
@@ -365,35 +366,16 @@ impl Vm {
     #[inline]
     pub(crate) unsafe fn go_on_behind(&mut self, has_clauses: bool) {
         let stack = &self.stacks[self.current];
-        let (dst, mut next) = (stack.dst, stack.next);
+        let (landing, mut next) = (stack.landing, stack.next);
         if has_clauses {
-            next += u32::from(stack.clauses) * self.clause_bytes();
+            next += u32::from(landing.clauses()) * clause_bytes(self.space.executor());
         }
         // SAFETY: `next` is where an op stands, and so is what is behind the clauses (I2, I6). The frame may end before
         // the slot; the chunk does not (I3).
         unsafe {
-            self.acc = get_u64(self.fp, dst);
+            self.acc = get_u64(self.fp, landing.dst());
             self.ip = self.code_base.add(next as usize);
         }
-    }
-
-    /// Bytes of a linked clause.
-    #[inline]
-    pub(crate) fn clause_bytes(&self) -> u32 {
-        clause_bytes(self.space.executor().head_bytes()) as u32
-    }
-}
-
-/// Bytes of a linked clause, where heads have so many.
-#[inline(always)]
-pub(crate) const fn clause_bytes(head: usize) -> usize {
-    let units = sheave_isa::SHAPES[sheave_isa::Op::On as usize].len_units as usize;
-    let bytes = head + 2 * (units - 1);
-    // Threaded code is padded.
-    if head == 8 {
-        bytes.next_multiple_of(8)
-    } else {
-        bytes
     }
 }
 

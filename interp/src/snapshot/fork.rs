@@ -52,8 +52,6 @@ impl Vm {
             mem0: core::ptr::null_mut(),
             acc: self.acc,
             stack_base: core::ptr::null_mut(),
-            stack_len: self.stack_len,
-            stack_off: self.stack_off,
             top: self.top,
             depth: self.depth,
             max_stack: self.max_stack,

@@ -4,7 +4,7 @@
 use super::frames::{Laid, Waits};
 use super::{RestoreError, StackState, VmState, inconsistent};
 use crate::code_space::is_of_no_function;
-use crate::conts::{NONE, Place, Stack, State};
+use crate::conts::{Landing, NONE, Place, Stack, State};
 use crate::module::{FrameInfo, SourceError};
 use crate::regs::put_u64;
 use crate::store::InstAddr;
@@ -116,7 +116,7 @@ impl Vm {
         }
         let Some(laid) = laid else {
             // A host function's, which has suspended: its results go where they are expected.
-            stack.want = results;
+            stack.landing = Landing::new(0, results, 0);
             return if state.suspended {
                 Ok(())
             } else {
@@ -154,7 +154,7 @@ impl Vm {
         }
         let stack = &mut self.stacks[number];
         (stack.at, stack.next) = (waits.at, waits.next);
-        (stack.clauses, stack.dst, stack.want) = (waits.clauses, waits.dst, waits.want);
+        stack.landing = Landing::new(waits.dst, waits.want, waits.clauses);
     }
 
     /// Gives every stack its parent: each is in one chain, from the innermost of a suspended continuation, or of the
@@ -187,7 +187,7 @@ impl Vm {
                     }
                     Some(parent) if parents.contains_key(&parent) => {
                         let gives = self.stacks[number].results;
-                        if self.stacks[parent].want != gives || parent == current {
+                        if self.stacks[parent].landing.want() != gives || parent == current {
                             return inconsistent("a stack waits for other results");
                         }
                         self.stacks[number].parent = parent;
@@ -220,7 +220,7 @@ impl Vm {
         while number != 0 {
             let stack = &self.stacks[number];
             chain += u64::from(stack.len);
-            if stack.parent == 0 && stack.results != self.stacks[0].want {
+            if stack.parent == 0 && stack.results != self.stacks[0].landing.want() {
                 return inconsistent("the first stack waits for other results");
             }
             // `check_chains` went the same way.
@@ -228,7 +228,7 @@ impl Vm {
         }
         let chain = chain + u64::from(self.chain_bytes);
         match u32::try_from(chain) {
-            Ok(chain) if chain <= self.max_stack.max(self.stack_len) => self.chain_bytes = chain,
+            Ok(chain) if chain <= self.max_stack.max(self.stack_len()) => self.chain_bytes = chain,
             _ => return Err(RestoreError::StackOverflow),
         }
         self.install_stack(current);

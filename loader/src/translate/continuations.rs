@@ -62,7 +62,7 @@ impl Translator<'_> {
         let base = self.arguments(ty);
         let op = Op::Suspend as u16;
         let r = self.shape(ty).1 as u16;
-        let pos = self.put(&mut [op, lo(tag), hi(tag), base, n as u16, r]);
+        let pos = self.put(&mut [op, lo(tag), hi(tag), base, n as u16, r, 0]);
         self.safepoint_with(pos, live);
         self.can_throw(pos);
         self.push_type_results(ty);
@@ -122,7 +122,7 @@ impl Translator<'_> {
         let (tag, tag_high, n) = (lo(tag), hi(tag), n as u16);
         let r = self.shape(back).0 as u16;
         let pos = self.put(&mut [
-            op, cont, ty, ty_high, to, to_high, tag, tag_high, base, n, r,
+            op, cont, ty, ty_high, to, to_high, tag, tag_high, base, n, r, 0,
         ]);
         self.safepoint_with(pos, live);
         self.can_throw(pos);
