@@ -390,16 +390,25 @@ pub(crate) fn fits(fp: *mut u8, csp: *mut u8, cell: u64) -> bool {
     (csp.addr() - fp.addr()) as u64 >= (cell >> 32) + 8
 }
 
+/// An entry, if the table is number 0 and has it.
+#[inline(always)]
+pub(crate) unsafe fn entry_of_table0(vm: *mut Vm, index: u64, table: u16) -> Option<*mut u32> {
+    // SAFETY: I5 for the cached pointers; the index is checked against the length first.
+    unsafe {
+        if table != 0 || index >= (*vm).table0_len {
+            return None;
+        }
+        Some((*vm).table0.add(index as usize))
+    }
+}
+
 /// The cell of entry `index` of table 0 if the call can be made at once: a function of the current instance, of the
 /// right type. Everything else takes the slow path, which also finds the trap.
 #[inline(always)]
 pub(crate) unsafe fn callee_in_table0(vm: *mut Vm, index: u64, ty: u32, table: u16) -> Option<u64> {
     // SAFETY: I5 for the cached pointers; every index is checked against its length first.
     unsafe {
-        if table != 0 || index >= (*vm).table0_len {
-            return None;
-        }
-        let f = u32::from_le((*vm).table0.add(index as usize).read());
+        let f = u32::from_le(entry_of_table0(vm, index, table)?.read());
         callee_of_ref(vm, f, ty)
     }
 }

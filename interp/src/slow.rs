@@ -19,7 +19,8 @@ pub(crate) use crate::gc::ops::*;
 use core::sync::atomic::Ordering;
 
 use crate::activation::PauseReason;
-use crate::regs::EXIT_PAUSED;
+use crate::calls::Operands;
+use crate::regs::{EXIT_PAUSED, put_u64};
 use crate::store::{InstAddr, MemAddr, TableAddr};
 use crate::trap::Trap;
 use crate::vm::Vm;
@@ -150,18 +151,33 @@ fn inside(ok: bool) -> Result<(), Trap> {
     }
 }
 
-pub(crate) unsafe fn table_get(vm: *mut Vm, i: u64, t: u16) -> Result<u64, Trap> {
-    // SAFETY: I1.
-    let vm = unsafe { machine(vm) };
-    vm.table_get(table(vm, t), i)
-        .map(u64::from)
-        .ok_or(Trap::TableOutOfBounds)
+/// An entry that is not in table 0, or not there.
+pub(crate) unsafe fn table_get(vm: *mut Vm, next: *const u8) -> u32 {
+    // SAFETY: I1, I2.
+    unsafe {
+        let (o, m) = (Operands::of(vm), machine(vm));
+        let table = table(m, o.u16(3));
+        let Some(entry) = m.table_get(table, o.slot(2)) else {
+            return raise(vm, Trap::TableOutOfBounds);
+        };
+        put_u64(m.fp, o.u16(1), entry.into());
+        (m.acc, m.ip) = (entry.into(), next);
+        0
+    }
 }
 
-pub(crate) unsafe fn table_set(vm: *mut Vm, i: u64, v: u64, t: u16) -> Result<(), Trap> {
-    // SAFETY: I1.
-    let vm = unsafe { machine(vm) };
-    inside(vm.table_set(table(vm, t), i, v as u32))
+/// As `table_get`.
+pub(crate) unsafe fn table_set(vm: *mut Vm, next: *const u8) -> u32 {
+    // SAFETY: I1, I2.
+    unsafe {
+        let (o, m) = (Operands::of(vm), machine(vm));
+        let table = table(m, o.u16(3));
+        if !m.table_set(table, o.slot(1), o.slot(2) as u32) {
+            return raise(vm, Trap::TableOutOfBounds);
+        }
+        m.ip = next;
+        0
+    }
 }
 
 pub(crate) unsafe fn table_size(vm: *mut Vm, t: u16) -> Result<u64, Trap> {
