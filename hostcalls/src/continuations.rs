@@ -6,7 +6,8 @@ use sheave_interp::{Activation, Exit, Suspended, TagAddr, Trap, Vm};
 
 use crate::gc::{ContRef, ExnRef, GcRefImpl, Rooted};
 use crate::host::{self, failure_of, with_machine};
-use crate::store::{AsContextMut, Caller, Failure, StoreInner, StoreOpaque};
+use crate::store::{AsContextMut, Caller, Failure, StoreOpaque};
+use crate::store_ref::StoreRef;
 use crate::tag::Tag;
 use crate::types::{ContType, FuncType};
 use crate::values::Val;
@@ -92,7 +93,7 @@ impl ContRef {
         ty: &ContType,
         func: &Func,
     ) -> Result<Rooted<ContRef>> {
-        let store = store.as_context_mut().0;
+        let mut store = store.as_context_mut().0;
         let opaque = &store.opaque;
         opaque.check(func.store);
         let known = opaque.engine.types().get(ty.0.id);
@@ -105,7 +106,7 @@ impl ContRef {
             "the function is not one that a continuation of this type calls"
         );
         let (id, addr) = (ty.0.id, func.addr);
-        let made = host::grow(store, |vm| vm.alloc_cont(id, addr))?;
+        let made = host::grow(store.reborrow(), |vm| vm.alloc_cont(id, addr))?;
         let made = made.map_err(crate::gc::refused)?;
         Ok(store.opaque.root(made))
     }
@@ -163,7 +164,7 @@ fn clauses(opaque: &StoreOpaque, tags: &[Tag], results: &FuncType) -> Result<Vec
 }
 
 fn go_on<T: 'static>(
-    store: &mut StoreInner<T>,
+    store: StoreRef<'_, T>,
     cont: &ContRef,
     with: &With<'_>,
     tags: &[Tag],

@@ -8,7 +8,8 @@ use sheave_interp::{Activation, Exit, FuncAddr, PauseReason, Vm};
 use crate::host::failure_of;
 use crate::interrupt::{BY_EPOCH, UpdateDeadline, YieldFuture};
 use crate::resume::PauseCall;
-use crate::store::{Failure, Store, StoreContextMut, StoreInner, StoreOpaque};
+use crate::store::{AsContextMut, Failure, Store, StoreContextMut, StoreInner, StoreOpaque};
+use crate::store_ref::StoreRef;
 use crate::{Error, Result, Trap};
 
 /// Says how to go on at a deadline.
@@ -56,7 +57,8 @@ impl<T: 'static> Store<T> {
     /// At the deadline an async call lets others have their turn, then goes on, the next deadline `delta` ticks later. So
     /// busy guests share a thread. A call that cannot wait fails there.
     pub fn epoch_deadline_async_yield_and_update(&mut self, delta: u64) {
-        StoreContextMut(&mut self.0).epoch_deadline_async_yield_and_update(delta);
+        self.as_context_mut()
+            .epoch_deadline_async_yield_and_update(delta);
     }
 }
 
@@ -99,7 +101,7 @@ pub(crate) struct Yield {
 }
 
 /// Says how the innermost activation goes on, which paused and was put aside.
-pub(crate) fn at_pause<T: 'static>(store: &mut StoreInner<T>, reason: PauseReason) -> AtPause {
+pub(crate) fn at_pause<T: 'static>(mut store: StoreRef<'_, T>, reason: PauseReason) -> AtPause {
     match reason {
         PauseReason::OutOfFuel if store.opaque.refuel() => AtPause::Yield(Yield {
             future: None,
@@ -162,7 +164,7 @@ pub(crate) unsafe fn go_on<T: 'static>(
         while let Exit::Paused(reason) = exit {
             // The callback may use the machine meanwhile.
             let paused = (*vm).put_aside(activation);
-            let failure = match at_pause(&mut *store, reason) {
+            let failure = match at_pause(StoreRef::new(store), reason) {
                 // Fuel that comes in pieces: there is nobody to have a turn.
                 AtPause::Yield(Yield { ticks: None, .. }) | AtPause::GoOn => None,
                 AtPause::Yield(_) => Some(Failure::Error(Error::msg(CANNOT_YIELD))),
@@ -187,12 +189,14 @@ pub(crate) unsafe fn go_on<T: 'static>(
 const CANNOT_YIELD: &str = "a call that cannot wait was to yield at its deadline: use `call_async`, or `UpdateDeadline::Continue`";
 
 /// Asks the callback; does not unwind.
-fn ask<T: 'static>(store: &mut StoreInner<T>) -> AtPause {
+fn ask<T: 'static>(mut store: StoreRef<'_, T>) -> AtPause {
     let Some(mut callback) = store.deadline_callback.take() else {
         return AtPause::End(Failure::Error(Trap::Interrupt.into()));
     };
     let scope = store.opaque.vm.roots().begin_scope();
-    let answer = std::panic::catch_unwind(AssertUnwindSafe(|| callback(StoreContextMut(store))));
+    let answer = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        callback(StoreContextMut(store.reborrow()))
+    }));
     store.opaque.vm.roots_mut().end_scope(scope);
     store.deadline_callback.get_or_insert(callback);
     let (ticks, future) = match answer {

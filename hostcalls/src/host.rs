@@ -23,6 +23,7 @@ use crate::epochs;
 use crate::host_stacks::Place;
 use crate::resume::PauseCall;
 use crate::store::{Caller, Failure, StoreContextMut, StoreInner, StoreOpaque};
+use crate::store_ref::StoreRef;
 use crate::types::FuncType;
 use crate::values::Val;
 use crate::{Error, Result};
@@ -150,7 +151,7 @@ fn failed(opaque: &mut StoreOpaque, failure: Failure) -> HostStatus {
 #[inline(always)]
 pub(crate) unsafe fn caller<'a, T: 'static>(store: *mut StoreInner<T>) -> Caller<'a, T> {
     // SAFETY: the caller's promise.
-    let store = unsafe { &mut *store };
+    let store = unsafe { StoreRef::new(store) };
     Caller {
         instance: store.opaque.vm.current_instance(),
         store: StoreContextMut(store),
@@ -274,10 +275,10 @@ pub(crate) unsafe fn limit_hook<T: 'static>(cx: *mut (), request: LimitRequest) 
 /// Lets the machine use the store for the length of `body`, which does not unwind.
 #[inline(always)]
 pub(crate) fn with_machine<T: 'static, R>(
-    store: &mut StoreInner<T>,
+    store: StoreRef<'_, T>,
     body: impl FnOnce(*mut StoreInner<T>, *mut Vm) -> R,
 ) -> R {
-    let store: *mut StoreInner<T> = store;
+    let store = store.as_ptr();
     // SAFETY: H1: everything below is derived from this one pointer; the context is put back for the outer call,
     // whose pointer is another.
     unsafe {
@@ -292,11 +293,11 @@ pub(crate) fn with_machine<T: 'static, R>(
 
 /// Lets something grow at the host's wish; the limiter is asked.
 pub(crate) fn grow<T: 'static, R>(
-    store: &mut StoreInner<T>,
+    mut store: StoreRef<'_, T>,
     grow: impl FnOnce(&mut Vm) -> R,
 ) -> Result<R> {
     // SAFETY: H1: the hook uses the pointer that this borrow comes from, and nothing of the machine.
-    let r = with_machine(store, |_, vm| unsafe { grow(&mut *vm) });
+    let r = with_machine(store.reborrow(), |_, vm| unsafe { grow(&mut *vm) });
     store
         .opaque
         .take_failure()
@@ -316,7 +317,7 @@ impl Failure {
 /// Calls a function whose arguments `write` puts into slots and whose results `read` takes from them; neither unwinds.
 #[inline(always)]
 pub(crate) fn call<T: 'static, R>(
-    store: &mut StoreInner<T>,
+    store: StoreRef<'_, T>,
     func: FuncAddr,
     slots: u32,
     write: impl FnOnce(&StoreOpaque, *mut u64) -> Result<()>,

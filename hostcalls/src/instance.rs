@@ -139,7 +139,7 @@ impl Instance {
         &self,
         store: impl Into<crate::StoreContextMut<'a, T>>,
     ) -> impl ExactSizeIterator<Item = Export<'a>> {
-        let opaque: &'a mut StoreOpaque = &mut store.into().0.opaque;
+        let opaque: &'a mut StoreOpaque = &mut store.into().0.into_mut().opaque;
         opaque.check(self.store);
         let module = opaque.instances[self.addr.0 as usize].clone();
         let definitions: Vec<Option<Extern>> = module

@@ -18,6 +18,7 @@ use crate::linker::Definition;
 use crate::matching;
 use crate::module::{Module, is_traced};
 use crate::store::{AsContextMut, StoreInner, StoreOpaque};
+use crate::store_ref::StoreRef;
 use crate::types::{ExternType, GlobalType, MemoryType, TableType};
 
 /// A module whose imports were found and checked once, to be instantiated often.
@@ -38,13 +39,13 @@ impl<T: 'static> InstancePre<T> {
     /// # Errors
     /// If a limit refuses, or the start function or a segment traps.
     pub fn instantiate(&self, mut store: impl AsContextMut<Data = T>) -> Result<Instance> {
-        let store = store.as_context_mut().0;
-        let imports = self.resolve(store)?;
+        let mut store = store.as_context_mut().0;
+        let imports = self.resolve(store.reborrow())?;
         instantiate(store, &self.module, &imports)
     }
 
     /// The imports in a store.
-    pub(crate) fn resolve(&self, store: &mut StoreInner<T>) -> Result<Vec<Extern>> {
+    pub(crate) fn resolve(&self, mut store: StoreRef<'_, T>) -> Result<Vec<Extern>> {
         let imports = self.imports.iter();
         imports.map(|d| d.resolve(&mut store.opaque)).collect()
     }
@@ -126,11 +127,11 @@ impl<T: 'static> StoreInner<T> {
 
 /// Makes an instance of `module` whose imports are `imports`, in order.
 pub(crate) fn instantiate<T: 'static>(
-    store: &mut StoreInner<T>,
+    mut store: StoreRef<'_, T>,
     module: &Module,
     imports: &[Extern],
 ) -> Result<Instance> {
-    let (instance, start) = prepare(store, module, imports)?;
+    let (instance, start) = prepare(store.reborrow(), module, imports)?;
     if let Some(start) = start {
         host::call(store, start, 0, |_, _| Ok(()), |_, _| ())?;
     }
@@ -139,7 +140,7 @@ pub(crate) fn instantiate<T: 'static>(
 
 /// As [`instantiate`], up to the start function, which is given.
 pub(crate) fn prepare<T: 'static>(
-    store: &mut StoreInner<T>,
+    mut store: StoreRef<'_, T>,
     module: &Module,
     imports: &[Extern],
 ) -> Result<(Instance, Option<FuncAddr>)> {
@@ -161,7 +162,8 @@ pub(crate) fn prepare<T: 'static>(
             &have,
         )?;
     }
-    store.limit_count(store.opaque.instances.len(), "instance", |l| l.instances())?;
+    let instances = store.opaque.instances.len();
+    store.limit_count(instances, "instance", |l| l.instances())?;
 
     let info = module.loaded().info();
     let mut init = InstanceInit {
@@ -193,7 +195,7 @@ pub(crate) fn prepare<T: 'static>(
     }
     let inst = store.opaque.vm.new_instance(init)?;
     store.opaque.instances.push(module.clone());
-    initialize_within_limits(store, inst, module)?;
+    initialize_within_limits(store.reborrow(), inst, module)?;
     let instance = Instance {
         store: store.opaque.id,
         addr: inst,
@@ -205,7 +207,7 @@ pub(crate) fn prepare<T: 'static>(
 /// As [`initialize`]. If constant expressions make the heap of objects grow, the limiter is asked afterwards: it cannot be
 /// while the store is in use (H1).
 fn initialize_within_limits<T: 'static>(
-    store: &mut StoreInner<T>,
+    mut store: StoreRef<'_, T>,
     inst: InstAddr,
     module: &Module,
 ) -> Result<()> {
@@ -362,7 +364,7 @@ fn prepared_memories(opaque: &mut StoreOpaque, inst: InstAddr, module: &Module) 
 
 /// The default value for an unknown import of that type, where one can be made up.
 pub(crate) fn default_extern<T: 'static>(
-    store: &mut StoreInner<T>,
+    store: StoreRef<'_, T>,
     ty: &ExternType,
 ) -> Result<Extern> {
     use crate::{Global, Memory, Ref, StoreContextMut, Table, Val};

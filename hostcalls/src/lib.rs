@@ -36,6 +36,7 @@ mod module;
 mod resume;
 mod snapshot;
 mod store;
+mod store_ref;
 mod table;
 mod tag;
 mod typed;

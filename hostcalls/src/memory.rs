@@ -62,7 +62,7 @@ impl Memory {
     /// If the limiter or the store's budget refuses, or the type asks for more than there can be; [`SharedMemoryError`]
     /// if it is to be shared and that is off.
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Memory> {
-        let store = store.as_context_mut().0;
+        let mut store = store.as_context_mut().0;
         store.limit_new_memory(&ty)?;
         let shared = ty.is_shared();
         let addr = store.opaque.new_memory(ty)?;
@@ -105,7 +105,7 @@ impl Memory {
         &self,
         store: impl Into<StoreContextMut<'a, T>>,
     ) -> (&'a mut [u8], &'a mut T) {
-        let store = store.into().0;
+        let store = store.into().0.into_mut();
         let (ptr, len) = self.opaque(&store.opaque).vm.memory(self.addr);
         // SAFETY: H4; the arena has `len` bytes there, apart from the embedder's data.
         (
@@ -153,10 +153,10 @@ impl Memory {
     /// # Errors
     /// If its maximum, the limiter or the store's budget is against it.
     pub fn grow(&self, mut store: impl AsContextMut, delta: u64) -> Result<u64> {
-        let store = store.as_context_mut().0;
+        let mut store = store.as_context_mut().0;
         let old = self.opaque(&store.opaque).vm.memory_pages(self.addr);
         let addr = self.addr;
-        if !host::grow(store, |vm| vm.memory_grow_pages(addr, delta))? {
+        if !host::grow(store.reborrow(), |vm| vm.memory_grow_pages(addr, delta))? {
             anyhow::bail!("failed to grow memory by `{delta}`");
         }
         Ok(old)

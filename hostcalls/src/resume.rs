@@ -9,7 +9,8 @@ use crate::Result;
 use crate::backtrace::WasmBacktrace;
 use crate::func::Func;
 use crate::host::{failure_of, with_machine};
-use crate::store::{Store, StoreInner};
+use crate::store::Store;
+use crate::store_ref::StoreRef;
 use crate::types::FuncType;
 use crate::values::Val;
 
@@ -129,13 +130,13 @@ impl Func {
         params: &[Val],
         results: &mut [Val],
     ) -> Result<CallOutcome> {
-        let store = &mut *store.0;
+        let mut store = store.0.borrow();
         if store.opaque.paused.is_some() {
             bail!("another call is paused in this store: resume or cancel it first");
         }
         let ty = self.check_call(&store.opaque, params, results.len())?;
         let (slots, put) = self.arguments(&ty, params);
-        let begun = with_machine(store, |store, vm| {
+        let begun = with_machine(store.reborrow(), |store, vm| {
             // SAFETY: H1: no reference into the store is alive while the machine runs.
             unsafe {
                 let activation = (*vm).begin(slots)?;
@@ -162,7 +163,7 @@ impl<T: 'static> Store<T> {
     /// # Panics
     /// If a host function panicked.
     pub fn resume_call(&mut self, results: &mut [Val]) -> Result<CallOutcome> {
-        let store = &mut *self.0;
+        let mut store = self.0.borrow();
         let Some(state) = store.opaque.paused.take() else {
             bail!("no call is paused in this store");
         };
@@ -175,7 +176,8 @@ impl<T: 'static> Store<T> {
             func, ty, paused, ..
         } = state;
         // SAFETY: H1: as above; nothing else has been begun that is not finished, as the store is not in a call.
-        let (activation, result) = with_machine(store, |_, vm| unsafe { Vm::go_on(vm, paused) });
+        let (activation, result) =
+            with_machine(store.reborrow(), |_, vm| unsafe { Vm::go_on(vm, paused) });
         store.settle(func, ty, activation, result, results)
     }
 
@@ -210,10 +212,10 @@ impl<T: 'static> Store<T> {
     }
 }
 
-impl<T: 'static> StoreInner<T> {
+impl<T: 'static> StoreRef<'_, T> {
     /// After the machine has stopped: takes the results, puts the call aside, or says why it failed.
     fn settle(
-        &mut self,
+        mut self,
         func: Func,
         ty: FuncType,
         mut activation: Activation,
@@ -224,7 +226,8 @@ impl<T: 'static> StoreInner<T> {
         while matches!(result, Err(Exit::Paused(PauseReason::OutOfFuel))) && self.opaque.refuel() {
             let paused = self.opaque.vm.put_aside(activation);
             // SAFETY: H1: nothing was begun since.
-            (activation, result) = with_machine(self, |_, vm| unsafe { Vm::go_on(vm, paused) });
+            (activation, result) =
+                with_machine(self.reborrow(), |_, vm| unsafe { Vm::go_on(vm, paused) });
         }
         let opaque = &mut self.opaque;
         let failure = match result {

@@ -19,6 +19,7 @@ use crate::limits::ResourceLimiter;
 use crate::module::Module;
 use crate::resume::PausedState;
 use crate::snapshot::Restored;
+use crate::store_ref::{StoreBox, StoreRef};
 use crate::types::{GlobalType, MemoryType, TableType};
 use crate::{Error, Result};
 
@@ -30,7 +31,7 @@ use crate::{Error, Result};
 /// *store.data_mut() += 1;
 /// assert_eq!(store.into_data(), 6);
 /// ```
-pub struct Store<T: 'static>(pub(crate) Box<StoreInner<T>>);
+pub struct Store<T: 'static>(pub(crate) StoreBox<T>);
 
 /// What a [`Store`] holds. Host functions get back to it from the pointer that the machine passes along.
 ///
@@ -100,7 +101,7 @@ impl<T: 'static> Store<T> {
     }
 
     pub(crate) fn from_opaque(opaque: StoreOpaque, data: T) -> Store<T> {
-        Store(Box::new(StoreInner {
+        Store(StoreBox::new(StoreInner {
             opaque,
             data,
             limiter: None,
@@ -120,7 +121,7 @@ impl<T: 'static> Store<T> {
 
     /// Ends the store and gives the embedder's data back.
     pub fn into_data(self) -> T {
-        self.0.data
+        self.0.into_inner().data
     }
 
     /// The engine.
@@ -158,7 +159,7 @@ impl<T: 'static> Store<T> {
     /// # Errors
     /// If a function on the stack cannot be translated once more; nothing is freed then.
     pub fn gc(&mut self, why: Option<&GcHeapOutOfMemory<()>>) -> Result<()> {
-        StoreContextMut(&mut self.0).gc(why)
+        self.as_context_mut().gc(why)
     }
 
     /// Bytes of the heap of garbage-collected objects, free ones included; 0 before there was one.
@@ -253,7 +254,7 @@ pub struct StoreContext<'a, T: 'static>(pub(crate) &'a StoreInner<T>);
 
 /// A mutably borrowed store.
 #[derive(Debug)]
-pub struct StoreContextMut<'a, T: 'static>(pub(crate) &'a mut StoreInner<T>);
+pub struct StoreContextMut<'a, T: 'static>(pub(crate) StoreRef<'a, T>);
 
 impl<T: 'static> core::fmt::Debug for StoreInner<T> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -327,7 +328,7 @@ impl<T: 'static> AsContext for Store<T> {
 impl<T: 'static> AsContextMut for Store<T> {
     #[inline]
     fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
-        StoreContextMut(&mut self.0)
+        StoreContextMut(self.0.borrow())
     }
 }
 
@@ -343,14 +344,14 @@ impl<T: 'static> AsContext for StoreContextMut<'_, T> {
     type Data = T;
     #[inline]
     fn as_context(&self) -> StoreContext<'_, T> {
-        StoreContext(self.0)
+        StoreContext(&self.0)
     }
 }
 
 impl<T: 'static> AsContextMut for StoreContextMut<'_, T> {
     #[inline]
     fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
-        StoreContextMut(self.0)
+        StoreContextMut(self.0.reborrow())
     }
 }
 
@@ -391,31 +392,31 @@ impl<'a, T: 'static> From<&'a mut Store<T>> for StoreContext<'a, T> {
 
 impl<'a, T: 'static> From<&'a mut Store<T>> for StoreContextMut<'a, T> {
     fn from(s: &'a mut Store<T>) -> StoreContextMut<'a, T> {
-        StoreContextMut(&mut s.0)
+        StoreContextMut(s.0.borrow())
     }
 }
 
 impl<'a, T: 'static> From<&'a Caller<'_, T>> for StoreContext<'a, T> {
     fn from(c: &'a Caller<'_, T>) -> StoreContext<'a, T> {
-        StoreContext(c.store.0)
+        StoreContext(&c.store.0)
     }
 }
 
 impl<'a, T: 'static> From<&'a mut Caller<'_, T>> for StoreContext<'a, T> {
     fn from(c: &'a mut Caller<'_, T>) -> StoreContext<'a, T> {
-        StoreContext(c.store.0)
+        StoreContext(&c.store.0)
     }
 }
 
 impl<'a, T: 'static> From<&'a mut Caller<'_, T>> for StoreContextMut<'a, T> {
     fn from(c: &'a mut Caller<'_, T>) -> StoreContextMut<'a, T> {
-        StoreContextMut(c.store.0)
+        StoreContextMut(c.store.0.reborrow())
     }
 }
 
 impl<'a, T: 'static> From<StoreContextMut<'a, T>> for StoreContext<'a, T> {
     fn from(s: StoreContextMut<'a, T>) -> StoreContext<'a, T> {
-        StoreContext(s.0)
+        StoreContext(s.0.into_ref())
     }
 }
 
@@ -460,13 +461,13 @@ impl<T: 'static> AsContext for Caller<'_, T> {
     type Data = T;
     #[inline]
     fn as_context(&self) -> StoreContext<'_, T> {
-        StoreContext(self.store.0)
+        StoreContext(&self.store.0)
     }
 }
 
 impl<T: 'static> AsContextMut for Caller<'_, T> {
     #[inline]
     fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
-        StoreContextMut(self.store.0)
+        StoreContextMut(self.store.0.reborrow())
     }
 }

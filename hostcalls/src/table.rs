@@ -23,7 +23,7 @@ impl Table {
     /// # Errors
     /// If `init` is of another type, or the limiter or the store's budget refuses.
     pub fn new(mut store: impl AsContextMut, ty: TableType, init: Ref) -> Result<Table> {
-        let store = store.as_context_mut().0;
+        let mut store = store.as_context_mut().0;
         store.limit_new_table(&ty)?;
         let opaque = &mut store.opaque;
         if !ty.element().heap_type().is_of(&opaque.engine) {
@@ -73,14 +73,14 @@ impl Table {
     /// # Errors
     /// If its maximum, the limiter or the store's budget is against it, or `init` is of another type.
     pub fn grow(&self, mut store: impl AsContextMut, delta: u64, init: Ref) -> Result<u64> {
-        let store = store.as_context_mut().0;
+        let mut store = store.as_context_mut().0;
         store.opaque.check(self.store);
         let entry = store
             .opaque
             .entry(&store.opaque.table_types[self.addr.0 as usize], init)?;
         let failed = || anyhow!("failed to grow table by `{delta}`");
         let addr = self.addr;
-        host::grow(store, |vm| vm.table_grow(addr, delta, entry))?
+        host::grow(store.reborrow(), |vm| vm.table_grow(addr, delta, entry))?
             .map(u64::from)
             .ok_or_else(failed)
     }

@@ -214,7 +214,7 @@ impl<T: Send + 'static> InstancePre<T> {
         mut store: impl AsContextMut<Data = T>,
     ) -> Result<Instance> {
         let mut store = store.as_context_mut();
-        let imports = self.resolve(store.0)?;
+        let imports = self.resolve(store.0.reborrow())?;
         Instance::new_async(&mut store, self.module(), &imports).await
     }
 }
@@ -229,8 +229,8 @@ impl Instance {
         module: &Module,
         imports: &[Extern],
     ) -> Result<Instance> {
-        let store = store.as_context_mut().0;
-        let (instance, start) = instantiate::prepare(store, module, imports)?;
+        let mut store = store.as_context_mut().0;
+        let (instance, start) = instantiate::prepare(store.reborrow(), module, imports)?;
         if let Some(start) = start {
             let mut call = AsyncCall::begin(store, start, 0, |_, _| Ok(()))?;
             call.ended().await?;

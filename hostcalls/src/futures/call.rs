@@ -16,6 +16,7 @@ use crate::Result;
 use crate::epochs::{AtPause, Yield, at_pause};
 use crate::host::{failure_of, host_status, with_machine};
 use crate::store::{StoreInner, StoreOpaque};
+use crate::store_ref::StoreRef;
 
 /// A call of a function that may wait. It has the store borrowed; when it is dropped before its end, the call is given
 /// up, and the store is as it was before.
@@ -65,13 +66,13 @@ impl<'a, T: 'static> AsyncCall<'a, T> {
     /// # Errors
     /// If the call fails.
     pub(crate) fn begin(
-        store: &'a mut StoreInner<T>,
+        store: StoreRef<'a, T>,
         func: FuncAddr,
         slots: u32,
         write: impl FnOnce(&StoreOpaque, *mut u64) -> Result<()>,
     ) -> Result<AsyncCall<'a, T>> {
         let mut call = AsyncCall {
-            store,
+            store: store.as_ptr(),
             func,
             state: State::Gone,
             borrow: PhantomData,
@@ -94,9 +95,9 @@ impl<'a, T: 'static> AsyncCall<'a, T> {
     }
 
     /// The store, which no host function's future has now.
-    fn store(&mut self) -> &mut StoreInner<T> {
+    fn store(&mut self) -> StoreRef<'_, T> {
         // SAFETY: H5: the borrow is ours.
-        unsafe { &mut *self.store }
+        unsafe { StoreRef::new(self.store) }
     }
 
     /// The machine has stopped: says what is waited for, if anything is.
@@ -115,9 +116,9 @@ impl<'a, T: 'static> AsyncCall<'a, T> {
                     }
                 }
                 Err(Exit::Paused(reason)) => {
-                    let store = self.store();
+                    let mut store = self.store();
                     let paused = store.opaque.vm.put_aside(activation);
-                    match at_pause(store, reason) {
+                    match at_pause(store.reborrow(), reason) {
                         AtPause::GoOn => self.go_on(paused),
                         AtPause::Yield(until) => {
                             let told = false;

@@ -106,12 +106,12 @@ impl ArrayRef {
         elem: &Val,
         len: u32,
     ) -> Result<Rooted<ArrayRef>> {
-        let store = store.as_context_mut().0;
+        let mut store = store.as_context_mut().0;
         let opaque = &store.opaque;
         opaque.check(allocator.store);
         let bits = opaque.field_bits(elem, allocator.ty.plain().storage)?;
         let id = allocator.ty.0.id;
-        let made = host::grow(store, |vm| vm.alloc_array(id, bits, len))?;
+        let made = host::grow(store.reborrow(), |vm| vm.alloc_array(id, bits, len))?;
         Ok(store.opaque.root(made.map_err(refused)?))
     }
 
@@ -127,7 +127,7 @@ impl ArrayRef {
         allocator: &ArrayRefPre,
         elems: &[Val],
     ) -> Result<Rooted<ArrayRef>> {
-        let store = store.as_context_mut().0;
+        let mut store = store.as_context_mut().0;
         let opaque = &store.opaque;
         opaque.check(allocator.store);
         let storage = allocator.ty.plain().storage;
@@ -136,7 +136,7 @@ impl ArrayRef {
             opaque.push_field(&mut slots, value, storage)?;
         }
         let id = allocator.ty.0.id;
-        let made = host::grow(store, |vm| vm.alloc_array_fixed(id, &slots))?;
+        let made = host::grow(store.reborrow(), |vm| vm.alloc_array_fixed(id, &slots))?;
         Ok(store.opaque.root(made.map_err(refused)?))
     }
 
@@ -152,7 +152,7 @@ impl ArrayRef {
         allocator: &ArrayRefPre,
         elems: &[u8],
     ) -> Result<Rooted<ArrayRef>> {
-        let store = store.as_context_mut().0;
+        let mut store = store.as_context_mut().0;
         let opaque = &store.opaque;
         opaque.check(allocator.store);
         ensure!(
@@ -161,7 +161,7 @@ impl ArrayRef {
         );
         let slots: Vec<u64> = elems.iter().map(|b| u64::from(*b)).collect();
         let id = allocator.ty.0.id;
-        let made = host::grow(store, |vm| vm.alloc_array_fixed(id, &slots))?;
+        let made = host::grow(store.reborrow(), |vm| vm.alloc_array_fixed(id, &slots))?;
         Ok(store.opaque.root(made.map_err(refused)?))
     }
 

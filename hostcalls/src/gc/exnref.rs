@@ -98,7 +98,7 @@ impl ExnRef {
         tag: &Tag,
         fields: &[Val],
     ) -> Result<Rooted<ExnRef>> {
-        let store = store.as_context_mut().0;
+        let mut store = store.as_context_mut().0;
         let opaque = &store.opaque;
         opaque.check(allocator.store);
         opaque.check(tag.store);
@@ -119,7 +119,7 @@ impl ExnRef {
             opaque.push_field(&mut slots, value, sheave_types::StorageType::Val(*ty))?;
         }
         let (tag, id) = (tag.addr.0, ty.ty().0.id);
-        let made = host::grow(store, |vm| vm.alloc_exn(tag, id, &slots))?;
+        let made = host::grow(store.reborrow(), |vm| vm.alloc_exn(tag, id, &slots))?;
         Ok(store.opaque.root(made.map_err(refused)?))
     }
 

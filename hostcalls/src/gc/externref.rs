@@ -96,10 +96,10 @@ impl ExternRef {
         mut store: impl AsContextMut,
         value: V,
     ) -> Result<Rooted<ExternRef>> {
-        let store = store.as_context_mut().0;
+        let mut store = store.as_context_mut().0;
         store.opaque.drop_dead_externs();
         let index = store.opaque.externs.add(Box::new(value));
-        let (made, error) = match host::grow(store, |vm| vm.alloc_extern(index)) {
+        let (made, error) = match host::grow(store.reborrow(), |vm| vm.alloc_extern(index)) {
             Ok(Ok(reference)) => return Ok(store.opaque.root(reference)),
             Ok(Err(trap)) => (Some(trap), refused(trap)),
             Err(error) => (None, error),
@@ -141,7 +141,7 @@ impl ExternRef {
         &self,
         store: impl Into<StoreContextMut<'a, T>>,
     ) -> Result<Option<&'a mut (dyn Any + Send + Sync)>> {
-        let opaque = &mut store.into().0.opaque;
+        let opaque = &mut store.into().0.into_mut().opaque;
         let index = opaque.vm.extern_index(opaque.reference(self.root())?);
         let value = index.and_then(|i| opaque.externs.values.get_mut(i as usize)?.as_deref_mut());
         Ok(value)

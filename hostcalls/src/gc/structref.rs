@@ -130,7 +130,7 @@ impl StructRef {
         allocator: &StructRefPre,
         fields: &[Val],
     ) -> Result<Rooted<StructRef>> {
-        let store = store.as_context_mut().0;
+        let mut store = store.as_context_mut().0;
         let opaque = &store.opaque;
         opaque.check(allocator.store);
         let types = allocator.ty.plain();
@@ -145,7 +145,7 @@ impl StructRef {
             opaque.push_field(&mut slots, value, ty.storage)?;
         }
         let id = allocator.ty.0.id;
-        let made = host::grow(store, |vm| vm.alloc_struct(id, &slots))?;
+        let made = host::grow(store.reborrow(), |vm| vm.alloc_struct(id, &slots))?;
         Ok(store.opaque.root(made.map_err(refused)?))
     }
 
