@@ -309,6 +309,11 @@ impl<Resume, Yield, Return, S: StackMemory> Fiber<Resume, Yield, Return, S> {
         self.stack.bounds()
     }
 
+    /// Bytes of the guard below the stack.
+    pub(crate) fn guard_len(&self) -> usize {
+        self.stack.guard_len()
+    }
+
     /// The stack, to be used again.
     ///
     /// # Errors

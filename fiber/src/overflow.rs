@@ -4,7 +4,7 @@
 //! the thread by a list of notes that the thread keeps, each on the frame of a [`call_on_watched`].
 #![allow(unsafe_code, reason = "handles signals")]
 
-use crate::fiber::FiberError;
+use crate::fiber::{Fiber, FiberError, Finished, Step};
 use crate::scoped::call_on;
 use crate::stack::{StackBounds, StackMemory};
 
@@ -26,6 +26,36 @@ pub fn call_on_watched<S: StackMemory, T>(
     call_on(stack, |bounds| {
         imp::watched(name, bounds, guard, || function(bounds))
     })
+}
+
+impl<Resume, Yield, Return, S: StackMemory> Fiber<Resume, Yield, Return, S> {
+    /// As [`resume`](Self::resume); and once [`report_overflows`] was called, running over the end of the fiber's stack
+    /// prints a message with `name` to standard error, and aborts.
+    ///
+    /// # Errors
+    /// As `resume`.
+    ///
+    /// # Panics
+    /// As `resume`.
+    ///
+    /// # Examples
+    /// ```
+    /// use sheave_fiber::{Fiber, NativeStack, Step, Suspender};
+    /// let stack = NativeStack::new(64 << 10)?;
+    /// let mut fiber = Fiber::new(stack, |fiber: &Suspender<u32, u32>, n| fiber.suspend(n + 1))?;
+    /// assert_eq!(fiber.resume_watched("adds", 1)?, Step::Yielded(2));
+    /// assert_eq!(fiber.resume_watched("adds", 5)?, Step::Returned(5));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn resume_watched(
+        &mut self,
+        name: &str,
+        value: Resume,
+    ) -> Result<Step<Yield, Return>, Finished> {
+        let (bounds, guard) = (self.stack_bounds(), self.guard_len());
+        imp::watched(name, bounds, guard, || self.resume(value))
+    }
 }
 
 /// From now on, running over the end of a stack in [`call_on_watched`] ends with a message rather than a bare fault.

@@ -222,7 +222,9 @@ fn go_on<T: 'static>(
                 }
             };
             let (activation, result) = match result {
-                Err(exit @ Exit::Paused(_)) => epochs::go_on(store, vm, activation, exit),
+                Err(exit @ (Exit::Paused(_) | Exit::Crosses)) => {
+                    epochs::go_on(store, vm, activation, exit)
+                }
                 result => (activation, result),
             };
             let ended = end(&mut (*store).opaque, &activation, &ty, tags, result);
@@ -274,7 +276,7 @@ impl StoreOpaque {
     #[cold]
     pub(crate) fn unhandled(&self, activation: &Activation) -> Error {
         let error = Error::new(Trap::UnhandledTag);
-        let Some((inst, import)) = self.vm.import_called_around(activation) else {
+        let Some((inst, import)) = self.vm.import_in_the_way(activation) else {
             return error;
         };
         let Some(module) = self.instances.get(inst.0 as usize) else {

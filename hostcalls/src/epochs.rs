@@ -6,6 +6,7 @@ use core::panic::AssertUnwindSafe;
 use sheave_interp::{Activation, Exit, FuncAddr, PauseReason, Vm};
 
 use crate::host::failure_of;
+use crate::host_frames;
 use crate::interrupt::{BY_EPOCH, UpdateDeadline, YieldFuture};
 use crate::resume::PauseCall;
 use crate::store::{AsContextMut, Failure, Store, StoreContextMut, StoreInner, StoreOpaque};
@@ -119,7 +120,8 @@ pub(crate) fn at_pause<T: 'static>(mut store: StoreRef<'_, T>, reason: PauseReas
     }
 }
 
-/// After a call that cannot wait has stopped without results: goes on with it if it paused and the embedder says so.
+/// After a call that cannot wait has stopped without results: goes on with it if it paused and the embedder says so, or if a
+/// suspension crosses the host function that made it, once that is woken.
 ///
 /// # Errors
 /// With why the call failed; it is finished then.
@@ -161,7 +163,21 @@ pub(crate) unsafe fn go_on<T: 'static>(
 ) -> (Activation, Result<(), Exit>) {
     // SAFETY: the caller's promise; no reference into the store is alive while the machine runs or the callback does.
     unsafe {
-        while let Exit::Paused(reason) = exit {
+        loop {
+            let reason = match exit {
+                Exit::Paused(reason) => reason,
+                Exit::Crosses => {
+                    let opaque = &raw mut (*store).opaque;
+                    let result;
+                    (activation, result) = host_frames::sleep(opaque, vm, activation);
+                    match result {
+                        Ok(()) => return (activation, Ok(())),
+                        Err(other) => exit = other,
+                    }
+                    continue;
+                }
+                _ => break,
+            };
             // The callback may use the machine meanwhile.
             let paused = (*vm).put_aside(activation);
             let failure = match at_pause(StoreRef::new(store), reason) {

@@ -20,6 +20,7 @@ use sheave_interp::{
 use crate::backtrace::WasmBacktrace;
 use crate::continuations::SuspendCall;
 use crate::epochs;
+use crate::host_frames::{HostFrameError, end_dropped_or_panic};
 use crate::host_stacks::Place;
 use crate::resume::PauseCall;
 use crate::store::{Caller, Failure, StoreContextMut, StoreInner, StoreOpaque};
@@ -317,13 +318,13 @@ impl Failure {
 /// Calls a function whose arguments `write` puts into slots and whose results `read` takes from them; neither unwinds.
 #[inline(always)]
 pub(crate) fn call<T: 'static, R>(
-    store: StoreRef<'_, T>,
+    mut store: StoreRef<'_, T>,
     func: FuncAddr,
     slots: u32,
     write: impl FnOnce(&StoreOpaque, *mut u64) -> Result<()>,
     read: impl FnOnce(&mut StoreOpaque, *const u64) -> R,
 ) -> Result<R> {
-    let called = with_machine(store, |store, vm| {
+    let called = with_machine(store.reborrow(), |store, vm| {
         // SAFETY: H1: no reference into the store is alive while the machine runs.
         unsafe {
             let mut activation = match (*vm).begin(slots) {
@@ -344,6 +345,9 @@ pub(crate) fn call<T: 'static, R>(
             Ok(r)
         }
     });
+    if store.opaque.vm.has_dropped() {
+        end_dropped_or_panic(store);
+    }
     // Only now, with the store as it was before, may a panic go on.
     called.map_err(Failure::raise)
 }
@@ -360,6 +364,8 @@ pub(crate) fn failure_of(
     exit: Exit,
 ) -> Failure {
     let mut error = match (opaque.take_failure(), exit) {
+        // A host function further in was ended before; only a panic of it goes on.
+        (None | Some(Failure::Error(_)), Exit::Dropped) => HostFrameError::Dropped.into(),
         // Whoever gets it shall not take it for its own.
         (Some(Failure::Error(error)), _) if error.is::<PauseCall>() => {
             Error::msg(PauseCall.to_string())
@@ -372,6 +378,8 @@ pub(crate) fn failure_of(
         (None, Exit::Paused(PauseReason::OutOfFuel)) => Trap::OutOfFuel.into(),
         (None, Exit::Paused(PauseReason::Interrupted)) => Trap::Interrupt.into(),
         (None, Exit::Paused(PauseReason::HostCall)) => Error::msg(PauseCall.to_string()),
+        // What a call that waits began is not crossed.
+        (None, Exit::Crosses) => Trap::UnhandledTag.into(),
         (None, Exit::Awaits) => Error::msg(CANNOT_WAIT),
         (None, Exit::Load(error)) => match error.downcast::<sheave_loader::LoadError>() {
             Ok(error) => Error::new(*error),

@@ -21,6 +21,7 @@ use sheave_interp::{HostEntry, HostStatus};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::host::{HostFunc, data_ptr};
+use crate::host_frames::on_fiber;
 use crate::linker::Linker;
 use crate::store::{Caller, Failure, StoreOpaque};
 use crate::{Error, Result};
@@ -174,6 +175,8 @@ pub(crate) struct Place {
     name: OnceLock<Box<str>>,
     /// Bytes that it may use, whatever the engine says.
     cap: OnceLock<usize>,
+    /// Continuations may hold its frames.
+    pub(crate) capturable: OnceLock<()>,
     /// Known once a store has it.
     stack: OnceLock<Option<OnStack>>,
 }
@@ -185,10 +188,19 @@ impl Place {
             ..Place::default()
         }
     }
+
+    /// Its stack, once a store has it.
+    pub(crate) fn on_stack(&self) -> Option<&OnStack> {
+        self.stack.get()?.as_ref()
+    }
+
+    fn is_capturable(&self) -> bool {
+        self.capturable.get().is_some()
+    }
 }
 
 /// A host function that does not run on its caller's stack.
-struct OnStack {
+pub(crate) struct OnStack {
     name: Box<str>,
     /// Bytes that it may use.
     len: usize,
@@ -213,6 +225,7 @@ impl HostFunc {
     /// Entry and data for the machine. The data lives as long as this.
     pub(crate) fn registered(&self, engine: &Engine) -> (HostEntry, *const ()) {
         match self.place.stack.get_or_init(|| self.on_stack(engine)) {
+            Some(_) if self.place.is_capturable() => (on_fiber, core::ptr::from_ref(self).cast()),
             Some(_) => (on_stack, core::ptr::from_ref(self).cast()),
             None => (self.entry, data_ptr(&*self.data)),
         }
@@ -220,7 +233,9 @@ impl HostFunc {
 
     fn on_stack(&self, engine: &Engine) -> Option<OnStack> {
         let stacks = engine.host_stacks();
-        let len = self.place.cap.get().copied().or(stacks.settings.len())?;
+        let default = self.place.is_capturable().then_some(DEFAULT_STACK_SIZE);
+        let len = self.place.cap.get().copied();
+        let len = len.or(stacks.settings.len()).or(default)?;
         if self.is_async {
             return None;
         }
@@ -314,25 +329,44 @@ unsafe fn on_stack(cx: *mut (), data: *const (), frame: u32) -> HostStatus {
 
 impl OnStack {
     fn run(&self, body: impl FnOnce(StackBounds) -> HostStatus) -> Result<HostStatus> {
-        let Some(Measure { spare, result }) = &self.measured else {
+        let Some(mut stack) = self.take_measured()? else {
             return Ok(call_on_watched(&mut self.stack()?, &self.name, body)?);
         };
-        let lock = || spare.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = lock().pop();
-        let mut stack = match kept {
-            Some(stack) => stack,
-            None => Measured::new(self.stack()?),
-        };
         let status = call_on_watched(&mut stack, &self.name, body)?;
-        result.calls.fetch_add(1, Ordering::Relaxed);
-        result
-            .most
-            .fetch_max(stack.take_high_water(), Ordering::Relaxed);
-        lock().push(stack);
+        self.give_measured(stack);
         Ok(status)
     }
 
-    fn stack(&self) -> Result<Limited<PooledStack>, Error> {
+    /// A stack that is measured, if the function's are.
+    pub(crate) fn take_measured(&self) -> Result<Option<Measured<Limited<PooledStack>>>> {
+        let Some(Measure { spare, .. }) = &self.measured else {
+            return Ok(None);
+        };
+        let kept = spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Ok(Some(match kept {
+            Some(stack) => stack,
+            None => Measured::new(self.stack()?),
+        }))
+    }
+
+    /// A call has ended: notes how deep it used its stack.
+    pub(crate) fn give_measured(&self, mut stack: Measured<Limited<PooledStack>>) {
+        if let Some(Measure { spare, result }) = &self.measured {
+            result.calls.fetch_add(1, Ordering::Relaxed);
+            result
+                .most
+                .fetch_max(stack.take_high_water(), Ordering::Relaxed);
+            let mut spare = spare.lock().unwrap_or_else(PoisonError::into_inner);
+            spare.push(stack);
+        }
+    }
+
+    /// What messages call the function.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn stack(&self) -> Result<Limited<PooledStack>, Error> {
         Ok(Limited::new(self.pool.take_sized(self.len)?, self.len))
     }
 }
@@ -353,6 +387,15 @@ impl<T: 'static> Linker<T> {
     /// If there is no host function of that name that belongs to no store yet; if it is async; if this was said before; if the
     /// target has no such stacks.
     pub fn host_stack(&mut self, module: &str, name: &str, bytes: usize) -> Result<&mut Self> {
+        let func = self.host_func_for_stack(module, name)?;
+        if func.place.cap.set(bytes).is_err() {
+            bail!("the stack of `{module}::{name}` is set twice");
+        }
+        Ok(self)
+    }
+
+    /// The host function of that name, if it can still be said on what stack it runs.
+    pub(crate) fn host_func_for_stack(&self, module: &str, name: &str) -> Result<&HostFunc> {
         supported()?;
         let Some(func) = self.host_func(module, name) else {
             bail!("`{module}::{name}` is not a host function of this linker");
@@ -363,10 +406,7 @@ impl<T: 'static> Linker<T> {
         if func.place.stack.get().is_some() {
             bail!("`{module}::{name}` has its stack already, as a store knows it");
         }
-        if func.place.cap.set(bytes).is_err() {
-            bail!("the stack of `{module}::{name}` is set twice");
-        }
-        Ok(self)
+        Ok(func)
     }
 }
 

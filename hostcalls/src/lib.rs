@@ -22,6 +22,7 @@ mod futures;
 mod gc;
 mod global;
 mod host;
+mod host_frames;
 mod host_stacks;
 mod instance;
 mod instantiate;
@@ -64,6 +65,7 @@ pub use gc::{
     GcRef, I31, OwnedRooted, RootScope, Rooted, RootedGcRef, StructRef, StructRefPre,
 };
 pub use global::Global;
+pub use host_frames::HostFrameError;
 pub use host_stacks::{HostStackReport, HostStackUse};
 pub use instance::Instance;
 pub use instantiate::InstancePre;

@@ -13,6 +13,7 @@ use crate::externs::Extern;
 use crate::fuel::FuelReserve;
 use crate::gc::{Externs, GcHeapOutOfMemory};
 use crate::host::HostFunc;
+use crate::host_frames::{Sleepers, end_dropped_or_panic};
 use crate::host_stacks::Extent;
 use crate::interrupt::InterruptHandle;
 use crate::limits::ResourceLimiter;
@@ -75,6 +76,8 @@ pub(crate) struct StoreOpaque {
     pub(crate) restored: Restored,
     /// The stack that the innermost host function runs on, if it is not its caller's.
     pub(crate) host_stack: Option<Extent>,
+    /// Host functions that sleep in continuations.
+    pub(crate) sleepers: Sleepers,
 }
 
 /// How a host function failed.
@@ -216,6 +219,7 @@ impl StoreOpaque {
             fuel_reserve: FuelReserve::default(),
             restored: Restored::default(),
             host_stack: None,
+            sleepers: Sleepers::default(),
         })
     }
 
@@ -284,6 +288,9 @@ impl<T: 'static> StoreContextMut<'_, T> {
         let opaque = &mut self.0.opaque;
         let done = opaque.vm.gc();
         opaque.drop_dead_externs();
+        if opaque.vm.has_dropped() {
+            end_dropped_or_panic(self.0.reborrow());
+        }
         done.map_err(Error::from_boxed)
     }
 

@@ -10,6 +10,7 @@ use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 
+use crate::host_frames::end_all;
 use crate::store::StoreInner;
 
 /// A store, owned.
@@ -31,7 +32,10 @@ impl<T: 'static> StoreBox<T> {
         StoreRef(self.0, PhantomData)
     }
 
-    pub(crate) fn into_inner(self) -> StoreInner<T> {
+    pub(crate) fn into_inner(mut self) -> StoreInner<T> {
+        if let Err(payload) = end_all(self.borrow()) {
+            std::panic::resume_unwind(payload);
+        }
         let this = ManuallyDrop::new(self);
         // SAFETY: H1: nobody has it borrowed, and it is not dropped.
         *unsafe { Box::from_raw(this.0.as_ptr()) }
@@ -40,8 +44,14 @@ impl<T: 'static> StoreBox<T> {
 
 impl<T: 'static> Drop for StoreBox<T> {
     fn drop(&mut self) {
-        // SAFETY: H1: nobody has it borrowed, and it was a box.
+        let ended = end_all(self.borrow());
+        // SAFETY: H1, S2: nobody has it borrowed, and it was a box.
         drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+        if let Err(payload) = ended
+            && !std::thread::panicking()
+        {
+            std::panic::resume_unwind(payload);
+        }
     }
 }
 

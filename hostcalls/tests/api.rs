@@ -12,6 +12,8 @@ mod api {
     mod futures_heap;
     mod guests_objects;
     mod heap;
+    mod host_frames;
+    mod host_frames_ended;
     mod host_stacks;
     mod host_suspensions;
     mod interruption;

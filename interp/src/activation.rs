@@ -7,7 +7,8 @@ use crate::conts::{Place, Suspended};
 use crate::executor;
 use crate::module::{FrameInfo, SourceError};
 use crate::regs::{
-    EXIT_AWAITS, EXIT_DONE, EXIT_HOST, EXIT_LOAD, EXIT_PAUSED, EXIT_SUSPENDED, EXIT_THROWN,
+    EXIT_AWAITS, EXIT_CROSSES, EXIT_DONE, EXIT_DROPPED, EXIT_HOST, EXIT_LOAD, EXIT_PAUSED,
+    EXIT_SUSPENDED, EXIT_THROWN,
 };
 use crate::store::{FuncAddr, InstAddr};
 use crate::trap::Trap;
@@ -33,6 +34,11 @@ pub enum Exit {
     /// A host function is to be run outside of the machine, which then goes on: [`Vm::await_host`]. Or it is given up:
     /// [`Vm::finish`].
     Awaits,
+    /// A suspension goes on to an activation further out, across the host function that began this one: [`Vm::sleep`],
+    /// or [`Vm::do_not_cross`].
+    Crosses,
+    /// The continuation that it is in was dropped.
+    Dropped,
 }
 
 /// Why an activation paused.
@@ -64,7 +70,7 @@ pub struct Activation {
 }
 
 /// Native frames that host calls may nest.
-const MAX_DEPTH: u32 = if cfg!(miri) { 16 } else { 256 };
+pub(crate) const MAX_DEPTH: u32 = if cfg!(miri) { 16 } else { 256 };
 
 impl Vm {
     /// Begins an activation with room for `slots` arguments or results, which start at [`Activation::frame`].
@@ -185,6 +191,8 @@ impl Vm {
             },
             EXIT_PAUSED => Exit::Paused(m.pause),
             EXIT_AWAITS => Exit::Awaits,
+            EXIT_CROSSES => Exit::Crosses,
+            EXIT_DROPPED => Exit::Dropped,
             EXIT_LOAD => match m.load_error.take() {
                 Some(e) => Exit::Load(e),
                 None => Exit::Trap(Trap::Unreachable),
@@ -205,7 +213,10 @@ impl Vm {
             let (data, slots, cx) = (rec.data, u32::from(rec.slots), (*vm).host_cx);
             let top = (*vm).top;
             (*vm).top = activation.frame + slots * 8;
+            let depth = (*vm).depth;
+            let direct = core::mem::replace(&mut (*vm).across.direct, depth);
             let status = entry(cx, data, activation.frame);
+            (*vm).across.direct = direct;
             (*vm).top = top;
             if status == HostStatus::Awaits {
                 (*vm).awaited = Awaited::new(func, activation.frame, None);
@@ -218,7 +229,7 @@ impl Vm {
     pub(crate) fn host_result(&mut self, status: HostStatus) -> Result<(), Exit> {
         match status {
             HostStatus::Done => Ok(()),
-            HostStatus::Failed | HostStatus::Pause => Err(Exit::Host),
+            HostStatus::Failed | HostStatus::Pause | HostStatus::Asleep => Err(Exit::Host),
             HostStatus::Trap(t) => Err(Exit::Trap(t)),
             HostStatus::Thrown => Err(Exit::Thrown),
             // The host called it, and the host is in the way.
@@ -311,6 +322,21 @@ impl Activation {
     /// Where the activation around it stands: instance and position in the code space.
     pub(crate) fn outer(&self) -> (u32, u32) {
         (self.inst, self.ip)
+    }
+
+    /// The stack it began on, the innermost frame there, and the bytes of records.
+    pub(crate) fn begun_at(&self) -> (u32, u32, u32) {
+        (self.stack, self.fp, self.records)
+    }
+
+    /// The stack that the activation around it began on.
+    pub(crate) fn around(&self) -> u32 {
+        self.entry
+    }
+
+    /// Another activation is around it now.
+    pub(crate) fn set_around(&mut self, entry: u32) {
+        self.entry = entry;
     }
 
     /// The stack it began on.

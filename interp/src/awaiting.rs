@@ -8,7 +8,7 @@ use crate::conts::suspend_host;
 use crate::exceptions::throw_pending;
 use crate::executor;
 use crate::pause::Paused;
-use crate::regs::{EXIT_SUSPENDED, EXIT_THROWN, get_u64};
+use crate::regs::{EXIT_HOST, EXIT_SUSPENDED, EXIT_THROWN, get_u64};
 use crate::store::FuncAddr;
 use crate::vm::{HostStatus, Vm};
 
@@ -97,23 +97,10 @@ impl Vm {
         // SAFETY: the caller's promise. `next` is where an op stands.
         unsafe {
             let activation = (*vm).take_back(paused);
-            let Some(Back { next, left }) = awaited.back else {
+            if awaited.back.is_none() {
                 return (activation, (*vm).host_result(status));
-            };
-            let code = if status == HostStatus::Done {
-                (*vm).acc = get_u64((*vm).stack_base.add(awaited.frame as usize), 0);
-                (*vm).ip = (*vm).code_base.add(next as usize);
-                0
-            } else {
-                match host_exit(vm, status) {
-                    EXIT_THROWN => throw_pending(vm, left),
-                    EXIT_SUSPENDED => {
-                        let base = (awaited.frame - (&*vm).frame_at()) / 8;
-                        suspend_host(vm, awaited.func, base as u16, next)
-                    }
-                    code => code,
-                }
-            };
+            }
+            let code = host_ended(vm, awaited, status);
             let code = if code == 0 { executor::run(vm) } else { code };
             (activation, Vm::ended(vm, code))
         }
@@ -122,5 +109,31 @@ impl Vm {
     /// Gives an activation up that waits for a host function.
     pub fn give_up_awaiting(&mut self, awaiting: Awaiting) {
         self.give_up(awaiting.paused);
+    }
+}
+
+/// Goes on as if the host function had been called where the machine stands, and had ended so. Gives 0 where that goes on.
+///
+/// # Safety
+/// - `ip` is at the op that called it, and `fp` the frame of that op (I1, I3).
+pub(crate) unsafe fn host_ended(vm: *mut Vm, awaited: Awaited, status: HostStatus) -> u32 {
+    let Some(Back { next, left }) = awaited.back else {
+        return EXIT_HOST;
+    };
+    // SAFETY: the caller's promise. `next` is where an op stands.
+    unsafe {
+        if status == HostStatus::Done {
+            (*vm).acc = get_u64((*vm).stack_base.add(awaited.frame as usize), 0);
+            (*vm).ip = (*vm).code_base.add(next as usize);
+            return 0;
+        }
+        match host_exit(vm, status) {
+            EXIT_THROWN => throw_pending(vm, left),
+            EXIT_SUSPENDED => {
+                let base = (awaited.frame - (&*vm).frame_at()) / 8;
+                suspend_host(vm, awaited.func, base as u16, next)
+            }
+            code => code,
+        }
     }
 }

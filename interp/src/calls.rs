@@ -8,12 +8,12 @@ use core::sync::atomic::AtomicU64;
 use crate::activation::PauseReason;
 use crate::awaiting::{Awaited, Back};
 use crate::code_space::{CROSS_AT, RET_AT};
-use crate::conts::suspend_host;
+use crate::conts::{crossed, fell_asleep, suspend_host};
 use crate::exceptions::throw_pending;
 use crate::module::UNLINKED;
 use crate::regs::{
-    EXIT_AWAITS, EXIT_HOST, EXIT_LOAD, EXIT_PAUSED, EXIT_SUSPENDED, EXIT_THROWN, EXIT_TRAP,
-    get_u64, move_slots, rd16, rd32,
+    EXIT_AWAITS, EXIT_CROSSES, EXIT_HOST, EXIT_LOAD, EXIT_PAUSED, EXIT_SUSPENDED, EXIT_THROWN,
+    EXIT_TRAP, get_u64, move_slots, rd16, rd32,
 };
 use crate::store::FuncAddr;
 use crate::trap::Trap;
@@ -254,6 +254,7 @@ unsafe fn call_addr(vm: *mut Vm, f: u32, how: How) -> u32 {
                 How::Call { base, next, again } => {
                     match call_host(vm, FuncAddr(f), base, next, again) {
                         EXIT_THROWN => throw_pending(vm, false),
+                        EXIT_CROSSES => crossed(vm),
                         EXIT_SUSPENDED => {
                             let next = next.addr() - (*vm).code_base.addr();
                             suspend_host(vm, FuncAddr(f), base, next as u32)
@@ -266,6 +267,7 @@ unsafe fn call_addr(vm: *mut Vm, f: u32, how: How) -> u32 {
                     match call_host(vm, FuncAddr(f), 0, core::ptr::null(), false) {
                         0 => {}
                         EXIT_THROWN => return throw_pending(vm, true),
+                        EXIT_CROSSES => return crossed(vm),
                         EXIT_SUSPENDED => return suspend_host(vm, FuncAddr(f), 0, RET_AT),
                         status => return status,
                     }
@@ -401,6 +403,7 @@ pub(crate) unsafe fn ret_cross(vm: *mut Vm, _next: *const u8) -> u32 {
 }
 
 /// Calls a host function whose arguments are at `base`. Everything derived is taken anew afterwards.
+#[inline(always)]
 unsafe fn call_host(vm: *mut Vm, f: FuncAddr, base: u16, next: *const u8, again: bool) -> u32 {
     // SAFETY: I1; the host's promises of `new_host_func`.
     unsafe {
@@ -425,6 +428,28 @@ unsafe fn call_host(vm: *mut Vm, f: FuncAddr, base: u16, next: *const u8, again:
             (*vm).ip = next;
             return 0;
         }
+        not_done(vm, f, frame, next, (ip, again), status)
+    }
+}
+
+/// What comes of a host function that has not given results; `ip` is at the op that called it, which can be run once more
+/// if it says `again`.
+#[cold]
+#[inline(never)]
+unsafe fn not_done(
+    vm: *mut Vm,
+    f: FuncAddr,
+    frame: u32,
+    next: *const u8,
+    (ip, again): (*const u8, bool),
+    status: HostStatus,
+) -> u32 {
+    // SAFETY: I1.
+    unsafe {
+        if status == HostStatus::Asleep {
+            // The registers are those of what sleeps.
+            return fell_asleep(vm, Awaited::new(f, frame, Some(back_to(vm, next))));
+        }
         // Calls that the host function made have left theirs; a backtrace wants this one.
         (*vm).ip = ip;
         match status {
@@ -434,19 +459,25 @@ unsafe fn call_host(vm: *mut Vm, f: FuncAddr, base: u16, next: *const u8, again:
                 EXIT_PAUSED
             }
             HostStatus::Awaits => {
-                let left = next.is_null();
-                let next = if left {
-                    RET_AT
-                } else {
-                    (next.addr() - (*vm).code_base.addr()) as u32
-                };
-                let back = Some(Back { next, left });
-                (*vm).awaited = Awaited::new(f, frame, back);
+                (*vm).awaited = Awaited::new(f, frame, Some(back_to(vm, next)));
                 EXIT_AWAITS
             }
             status => host_exit(vm, status),
         }
     }
+}
+
+/// Where a host function returns to; with null for `next`, for the frame that called it.
+#[cold]
+unsafe fn back_to(vm: *mut Vm, next: *const u8) -> Back {
+    let left = next.is_null();
+    let next = if left {
+        RET_AT
+    } else {
+        // SAFETY: I1.
+        (next.addr() - unsafe { (*vm).code_base.addr() }) as u32
+    };
+    Back { next, left }
 }
 
 /// The code for how a host function ended, other than with results.
@@ -456,6 +487,10 @@ pub(crate) unsafe fn host_exit(vm: *mut Vm, status: HostStatus) -> u32 {
         HostStatus::Trap(t) => unsafe { raise(vm, t) },
         HostStatus::Thrown => EXIT_THROWN,
         HostStatus::Suspend => EXIT_SUSPENDED,
-        HostStatus::Done | HostStatus::Failed | HostStatus::Pause | HostStatus::Awaits => EXIT_HOST,
+        HostStatus::Done
+        | HostStatus::Failed
+        | HostStatus::Pause
+        | HostStatus::Awaits
+        | HostStatus::Asleep => EXIT_HOST,
     }
 }

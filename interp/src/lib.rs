@@ -60,7 +60,7 @@ mod walk;
 pub use activation::{Activation, Exit, PauseReason};
 pub use awaiting::Awaiting;
 pub use code_space::{CodeSpace, CodeSpaceError};
-pub use conts::Suspended;
+pub use conts::{SleepHooks, Slept, Suspended};
 pub use executor::Executor;
 pub use gc::{
     GcStats, HeapState, HeapTypes, ObjectKind, ObjectRun, OwnedRoot, RefMaps, Root, Roots,

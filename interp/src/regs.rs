@@ -28,6 +28,10 @@ pub(crate) const EXIT_THROWN: u32 = 6;
 pub(crate) const EXIT_SUSPENDED: u32 = 7;
 /// A host function is to be run outside of the machine: `vm.awaited`.
 pub(crate) const EXIT_AWAITS: u32 = 8;
+/// A suspension goes on to an activation further out.
+pub(crate) const EXIT_CROSSES: u32 = 9;
+/// The continuation that the activation is in was dropped.
+pub(crate) const EXIT_DROPPED: u32 = 10;
 
 macro_rules! readers {
     ($($name:ident $ty:ty;)*) => { $(

@@ -13,7 +13,7 @@ use sheave_types::{TypeDef, TypeRegistry};
 use crate::activation::PauseReason;
 use crate::awaiting::Awaited;
 use crate::code_space::CodeSpace;
-use crate::conts::{HostClauses, Stacks, Suspended};
+use crate::conts::{Across, HostClauses, Stacks, Suspended};
 use crate::exceptions::TagRec;
 use crate::executor::Executor;
 use crate::gc::Gc;
@@ -38,6 +38,8 @@ pub enum HostStatus {
     /// It suspends as [`Vm::set_suspension`] says. What it is resumed with are its results, so the tag's type must have
     /// the same.
     Suspend,
+    /// It sleeps in a continuation ([`Vm::asleep`]).
+    Asleep,
     /// It has not begun, and is run when the machine has been left: [`Exit::Awaits`](crate::Exit::Awaits).
     Awaits,
 }
@@ -134,6 +136,8 @@ pub struct Vm {
     /// The tag that a host function suspends with, and the payload.
     pub(crate) suspending: Option<(TagAddr, Vec<u64>)>,
 
+    pub(crate) across: Across,
+
     pub(crate) host_cx: *mut (),
     pub(crate) limit_hook: Option<LimitHook>,
     /// What the hook said last was `Fail`.
@@ -226,6 +230,7 @@ impl Vm {
             host_clauses: Vec::new(),
             suspended: None,
             suspending: None,
+            across: Across::default(),
             host_cx: core::ptr::null_mut(),
             limit_hook: None,
             limit_failed: false,

@@ -3,6 +3,7 @@
 //! What is thrown goes the same way, but on pointers (`exceptions.rs`): there it is a program that waits.
 #![allow(unsafe_code, reason = "reads records")]
 
+use crate::activation::Activation;
 use crate::code_space::{CONT_END_AT, CROSS_AT, EXIT_AT};
 use crate::conts::{NONE, Place};
 use crate::regs::get_u64;
@@ -29,6 +30,22 @@ impl Vm {
             csp: self.records_at(),
             inst: self.inst,
             len: self.stack_len(),
+        }
+    }
+
+    /// Where the frame stands from which the host was called that began an activation.
+    pub(crate) fn place_around(&self, activation: &Activation) -> Place {
+        let (stack, fp, records) = activation.begun_at();
+        let (inst, at) = activation.outer();
+        let len = self.stacks[stack].len;
+        let csp = len - records;
+        Place {
+            stack,
+            at,
+            fp,
+            csp,
+            inst,
+            len,
         }
     }
 

@@ -86,6 +86,7 @@ impl<'a, T: 'static> AsyncCall<'a, T> {
                     (*vm).finish(activation);
                     return Err(error);
                 }
+                (*vm).set_waiting();
                 let result = Vm::invoke(vm, &activation, func);
                 Ok((activation, result))
             }
@@ -194,6 +195,7 @@ impl<'a, T: 'static> AsyncCall<'a, T> {
         let opaque = &mut self.store().opaque;
         let failure = failure_of(opaque, &activation, Some(func), exit);
         opaque.vm.finish(activation);
+        opaque.vm.end_waiting();
         Err(failure.raise())
     }
 
@@ -274,6 +276,7 @@ impl<'a, T: 'static> AsyncCall<'a, T> {
         let results = opaque.vm.frame_ptr(activation.frame());
         let r = read(opaque, results);
         opaque.vm.finish(activation);
+        opaque.vm.end_waiting();
         r
     }
 }
@@ -291,14 +294,23 @@ impl<T: 'static> Drop for AsyncCall<'_, T> {
                 let vm = &mut self.store().opaque.vm;
                 vm.roots_mut().end_scope(scope);
                 vm.give_up_awaiting(awaiting);
+                vm.end_waiting();
                 if let Err(payload) = dropped
                     && !std::thread::panicking()
                 {
                     resume_unwind(payload);
                 }
             }
-            State::Yields { paused, .. } => self.store().opaque.vm.give_up(paused),
-            State::Ended(activation) => self.store().opaque.vm.finish(activation),
+            State::Yields { paused, .. } => {
+                let vm = &mut self.store().opaque.vm;
+                vm.give_up(paused);
+                vm.end_waiting();
+            }
+            State::Ended(activation) => {
+                let vm = &mut self.store().opaque.vm;
+                vm.finish(activation);
+                vm.end_waiting();
+            }
             State::Gone => {}
         }
     }

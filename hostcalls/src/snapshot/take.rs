@@ -16,6 +16,7 @@ use super::heap::{HeapPages, Words};
 use super::modules::ModuleSource;
 use super::pages::PageSet;
 use super::types::Collector;
+use crate::host_frames::HostFrameError;
 use crate::module::Module;
 use crate::store::{Store, StoreOpaque};
 use crate::{Error, Extern, Func, Result};
@@ -89,7 +90,8 @@ impl<T: 'static> Store<T> {
     /// # Errors
     /// If there is something in the store that cannot be found again elsewhere; the message says what it is and where it
     /// can be reached from: a host function that no instance imports (what is imported has a name to find it by), or an
-    /// external reference. [`Store::snapshot_with`] can save these.
+    /// external reference. [`Store::snapshot_with`] can save these. If a host function sleeps in a continuation
+    /// ([`HostFrameError::InSnapshot`](crate::HostFrameError::InSnapshot)).
     pub fn snapshot(&mut self) -> Result<Snapshot> {
         self.snapshot_with(SnapshotOptions::new())
     }
@@ -109,12 +111,19 @@ impl<T: 'static> Store<T> {
     /// # Errors
     /// As [`Store::snapshot`] and [`Store::snapshot_since`]; and what the embedder's functions return.
     pub fn snapshot_with(&mut self, options: SnapshotOptions<'_>) -> Result<Snapshot> {
+        if self.0.opaque.sleeping_host_func().is_some() {
+            // Maybe nothing refers to it any more.
+            self.gc(None)?;
+        }
         self.0.opaque.take_snapshot(options)
     }
 }
 
 impl StoreOpaque {
     fn take_snapshot(&mut self, mut options: SnapshotOptions<'_>) -> Result<Snapshot> {
+        if let Some(name) = self.sleeping_host_func() {
+            return Err(HostFrameError::InSnapshot(name).into());
+        }
         let engine = self.engine.clone();
         let lookup = options.since.map(Lookup::new).transpose()?;
         let base = options.since.map(Snapshot::id).transpose()?;

@@ -168,6 +168,7 @@ impl StoreOpaque {
             fuel_reserve: self.fuel_reserve,
             restored: self.restored.clone(),
             host_stack: None,
+            sleepers: crate::host_frames::Sleepers::default(),
         })
     }
 

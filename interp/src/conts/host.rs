@@ -8,14 +8,15 @@ use crate::regs::EXIT_SUSPENDED;
 use crate::store::{FuncAddr, InstAddr, TagAddr};
 use crate::trap::Trap;
 use crate::vm::Vm;
+use crate::walk::Waits;
 use sheave_isa::{Instrs, Op};
 
 /// What an activation that the host resumed a continuation in suspends to.
 #[derive(Debug)]
 pub(crate) struct HostClauses {
     /// How deep the activation is.
-    depth: u32,
-    clauses: Box<[(TagAddr, u32)]>,
+    pub(super) depth: u32,
+    pub(super) clauses: Box<[(TagAddr, u32)]>,
 }
 
 /// A suspension that reached the host. Its payload is in the activation's frame.
@@ -109,7 +110,7 @@ impl Vm {
     }
 
     /// The activation's frame waits as a parent does; when it has the results, it goes on at `exit`.
-    unsafe fn wait_for_cont(
+    pub(super) unsafe fn wait_for_cont(
         &mut self,
         activation: &Activation,
         results: u16,
@@ -135,12 +136,16 @@ impl Vm {
         self.suspending = Some((tag, payload));
     }
 
-    /// Where the frame that an activation was begun by waits, if it called an imported host function: the instance, and
-    /// the index of the import.
-    pub fn import_called_around(&self, activation: &Activation) -> Option<(InstAddr, u32)> {
-        let (inst, at) = activation.outer();
+    /// The host function that a suspension of the activation cannot cross, where it is imported: the instance that called
+    /// it, and the index of the import. To be asked after the activation ended with [`Trap::UnhandledTag`].
+    pub fn import_in_the_way(&self, activation: &Activation) -> Option<(InstAddr, u32)> {
+        let mut place = self.place_around(activation);
+        for _ in 0..self.across.crossed_in_vain {
+            while self.go_out(&mut place)? != Waits::Host {}
+        }
+        let inst = place.inst;
         let module = &self.instances.get(inst as usize)?.module;
-        let (func, pos) = module.find(at)?;
+        let (func, pos) = module.find(place.at)?;
         let code = module.source().code(func).ok()?;
         let mut ops = Instrs::at(&code.code, pos);
         let op = ops.next()?.ok()?;
@@ -172,7 +177,7 @@ impl Vm {
                 Some((clause, own.clauses[clause].1))
             });
             let Some((clause, ty)) = found else {
-                return raise(vm, Trap::UnhandledTag);
+                return Vm::suspend_across(vm, tag, payload, dst, next);
             };
             let cont = match m.new_cont(ty, m.current, 0) {
                 Ok(cont) => cont,

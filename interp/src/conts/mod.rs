@@ -20,24 +20,31 @@
 //! parent for a clause: these stand in the code behind the op that each parent waits at, so resuming writes none. What
 //! lies below the parent that is found, as it is, becomes the new continuation. No frame is ever copied.
 //!
-//! An activation of the host begins on the current stack, and nothing suspends beyond it.
+//! An activation of the host begins on the current stack, and nothing suspends beyond it but across a host function that can
+//! sleep (`across.rs`).
 #![allow(unsafe_code, reason = "works on chunks and registers")]
 
+mod across;
+mod body;
 mod clause;
 mod fast;
 mod host;
 mod landing;
 mod object;
 mod ops;
+mod sleepers;
 mod stacks;
 
+pub(crate) use across::{crossed, fell_asleep};
+pub(crate) use body::suspend_host;
 pub(crate) use fast::{From, fast_resume, fast_suspend, fast_switch};
 pub(crate) use host::HostClauses;
 pub use host::Suspended;
 pub(crate) use landing::Landing;
 pub(crate) use object::FRESH;
 pub(crate) use ops::{
-    cont_bind, cont_end, cont_new, resume, resume_throw, resume_throw_ref, suspend, suspend_host,
-    switch,
+    cont_bind, cont_end, cont_new, resume, resume_throw, resume_throw_ref, suspend, switch,
 };
+pub(crate) use sleepers::Across;
+pub use sleepers::{SleepHooks, Slept};
 pub(crate) use stacks::{NONE, Place, Stack, Stacks, State};

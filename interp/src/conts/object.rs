@@ -69,7 +69,10 @@ impl Vm {
                 return Err(Trap::BadSignature);
             }
             Leads::ToFunc(func)
-        } else if innermost != 0 && self.stacks.is(innermost, State::Suspended) {
+        } else if innermost != 0
+            && (self.stacks.is(innermost, State::Suspended)
+                || self.stacks.is(innermost, State::WithHost))
+        {
             Leads::ToStack(innermost)
         } else {
             return Err(Trap::ContinuationConsumed);

@@ -3,36 +3,35 @@
 //! Every one of them asks for all that can fail before it changes anything. An allocation can collect, so until it is
 //! made, arguments stay where the frame's map says that references are; then they are moved, and zeroed there.
 
-use crate::awaiting::{Awaited, Back};
 use crate::calls::{Operands, linked_in, raise};
 use crate::code_space::{CONT_END_AT, RET_AT};
+use crate::conts::across::{check_sleepers, wake, wake_to_throw};
+use crate::conts::body::call_body;
 use crate::conts::clause::Clause;
 use crate::conts::object::{Leads, Usable};
 use crate::conts::stacks::{NONE, Stack, State, move_out};
-use crate::regs::{
-    EXIT_AWAITS, EXIT_HOST, EXIT_SUSPENDED, EXIT_THROWN, get_u64, put_u64, zero_slots,
-};
+use crate::regs::{get_u64, put_u64, zero_slots};
 use crate::store::{FuncAddr, TagAddr};
 use crate::trap::Trap;
-use crate::vm::{HostStatus, Vm};
+use crate::vm::Vm;
 
 /// How far a suspension reaches.
-struct Reach {
+pub(super) struct Reach {
     /// The outermost stack that is suspended, and the bytes of the chunks of all that are.
-    outer: u32,
-    bytes: u32,
+    pub(super) outer: u32,
+    pub(super) bytes: u32,
     /// What it goes to; none if no clause in code is for its tag.
-    clause: Option<Found>,
+    pub(super) clause: Option<Found>,
 }
 
 /// A clause that is for a tag.
-struct Found {
+pub(super) struct Found {
     /// The stack that waits with it.
-    parent: u32,
+    pub(super) parent: u32,
     ty: u32,
-    base: u16,
+    pub(super) base: u16,
     /// Where it leads, in the code space.
-    target: u32,
+    pub(super) target: u32,
 }
 
 /// What can be gone on with.
@@ -104,7 +103,7 @@ impl Vm {
 
     /// Looks for the innermost clause, of suspensions or of switches, that is for this tag. The current stack is not the one that
     /// the activation began on.
-    fn find_clause(&self, tag: TagAddr, switch: bool) -> Reach {
+    pub(super) fn find_clause(&self, tag: TagAddr, switch: bool) -> Reach {
         match self.space.executor() {
             crate::Executor::Threaded => self.find_clause_of::<true>(tag, switch),
             crate::Executor::Portable => self.find_clause_of::<false>(tag, switch),
@@ -154,6 +153,13 @@ impl Vm {
         }
     }
 
+    /// The identity of the type of the continuation that a clause gets.
+    pub(super) fn clause_type(&self, found: &Found) -> u32 {
+        let module = &self.instances[self.stacks[found.parent].inst as usize].module;
+        // SAFETY: I2, the clause's type is one of the module.
+        unsafe { *module.type_ids().add(found.ty as usize) }
+    }
+
     /// Makes the stacks from the current one up to `outer` a continuation that waits for `want` slots at `dst`.
     pub(crate) fn suspend_stacks(
         &mut self,
@@ -186,6 +192,8 @@ impl Vm {
             let fits = |params: u16, results: u16| u32::from(params) == n && results == want;
             let func = match cont.leads {
                 Leads::ToStack(inner) => {
+                    check_sleepers(vm, inner)?;
+                    let m = &mut *vm;
                     let stack = m.stacks[inner];
                     // Of an arena that is not damaged they always fit.
                     if !fits(stack.landing.want(), m.stacks[stack.outer].results) {
@@ -245,13 +253,15 @@ impl Vm {
         })
     }
 
-    /// Uses a continuation: its stacks are the innermost ones, and `parent` waits for them.
-    fn take_up(&mut self, cont: &Usable, ready: &Ready, parent: u32) {
+    /// Uses a continuation: its stacks are the innermost ones, and `parent` waits for them. Says what the innermost was doing.
+    fn take_up(&mut self, cont: &Usable, ready: &Ready, parent: u32) -> State {
         self.consume_cont(cont.object);
         self.stacks[ready.outer].parent = parent;
-        self.stacks[ready.inner].state = State::Active;
+        let inner = &mut self.stacks[ready.inner];
+        let state = core::mem::replace(&mut inner.state, State::Active);
         self.chain_bytes += ready.bytes;
         self.install_stack(ready.inner);
+        state
     }
 
     /// Goes on with a continuation, which `parent` waits for from now on. The current stack's registers are saved.
@@ -267,7 +277,7 @@ impl Vm {
         unsafe {
             let m = &mut *vm;
             let old = m.fp;
-            m.take_up(cont, &ready, parent);
+            let state = m.take_up(cont, &ready, parent);
             let dst = m.stacks[ready.inner].landing.dst();
             for k in 0..cont.n_bound {
                 let bits = m.exn_slot(cont.bound, k).unwrap_or(0);
@@ -284,6 +294,7 @@ impl Vm {
             );
             m.go_on_behind(false);
             match ready.host {
+                None if state == State::WithHost => wake(vm, ready.inner),
                 None => 0,
                 Some(func) => call_body(vm, func),
             }
@@ -303,7 +314,7 @@ impl Vm {
         unsafe {
             let m = &mut *vm;
             if m.current == m.entry_stack {
-                return raise(vm, Trap::UnhandledTag);
+                return Vm::suspend_across(vm, tag, payload, dst, next);
             }
             let Reach {
                 outer,
@@ -313,8 +324,7 @@ impl Vm {
             let Some(found) = clause else {
                 return Vm::suspend_to_host(vm, tag, payload, dst, next, (outer, bytes));
             };
-            let module = &m.instances[m.stacks[found.parent].inst as usize].module;
-            let ty = *module.type_ids().add(found.ty as usize);
+            let ty = m.clause_type(&found);
             let cont = match m.new_cont(ty, m.current, 0) {
                 Ok(cont) => cont,
                 Err(trap) => return raise(vm, trap),
@@ -352,6 +362,10 @@ impl Vm {
                 zero_slots(m.fp, op.base, op.n);
                 return m.unwind(exn, false);
             };
+            if let Err(code) = check_sleepers(vm, inner) {
+                return code;
+            }
+            let m = &mut *vm;
             let ready = match m.stacks_of(inner, 0) {
                 Ok(ready) => ready,
                 Err(trap) => return raise(vm, trap),
@@ -361,9 +375,12 @@ impl Vm {
             }
             zero_slots(m.fp, op.base, op.n);
             m.save_stack(op.next, op.base, want, op.clauses);
-            m.take_up(cont, &ready, m.current);
+            let state = m.take_up(cont, &ready, m.current);
             // Where a host function suspended that was to return for this frame, the frame is no more.
             let returned = matches!(m.stacks[inner].next, RET_AT | CONT_END_AT);
+            if state == State::WithHost {
+                return wake_to_throw(vm, inner, exn, returned);
+            }
             m.unwind(exn, returned)
         }
     }
@@ -377,67 +394,6 @@ pub(crate) struct Resumption {
     pub(crate) n: u16,
     pub(crate) clauses: u16,
     pub(crate) next: u32,
-}
-
-/// Calls the host function that is a continuation's body, on its stack.
-unsafe fn call_body(vm: *mut Vm, func: FuncAddr) -> u32 {
-    // SAFETY: I1; the host's promises of `new_host_func`; `new_stack` made room for its slots.
-    unsafe {
-        let rec = &(&(*vm).funcs)[func.0 as usize];
-        let (Some(entry), data, slots) = (rec.entry, rec.data, rec.slots) else {
-            return raise(vm, Trap::Unreachable);
-        };
-        let (top, cx) = ((*vm).top, (*vm).host_cx);
-        (*vm).top = u32::from(slots) * 8;
-        let status = entry(cx, data, 0);
-        (*vm).top = top;
-        // Calls that it made have left theirs.
-        (*vm).ip = (*vm).code_base.add(CONT_END_AT as usize);
-        match status {
-            HostStatus::Done => 0,
-            HostStatus::Awaits => {
-                let (next, left) = (CONT_END_AT, true);
-                (*vm).awaited = Awaited::new(func, 0, Some(Back { next, left }));
-                EXIT_AWAITS
-            }
-            status => match crate::calls::host_exit(vm, status) {
-                EXIT_THROWN => crate::exceptions::throw_pending(vm, true),
-                EXIT_SUSPENDED => suspend_host(vm, func, 0, CONT_END_AT),
-                code => code,
-            },
-        }
-    }
-}
-
-/// Suspends where the host function `f` asked for it; its results come at slot `base` of the current frame, and the caller
-/// goes on at `next`.
-#[cold]
-pub(crate) unsafe fn suspend_host(vm: *mut Vm, f: FuncAddr, base: u16, next: u32) -> u32 {
-    // SAFETY: I1; the frame has room for the function's results, which are those of the tag.
-    unsafe {
-        let m = &mut *vm;
-        let Some((tag, payload)) = m.suspending.take() else {
-            return EXIT_HOST;
-        };
-        let results = |id: u32| Some(m.type_defs.get(id as usize)?.ty.as_func()?.results());
-        let ty = m.tags[tag.0 as usize].ty;
-        let (of_tag, of_func) = (results(ty), results(m.funcs[f.0 as usize].ty));
-        let fits = m.slots_of_type(ty).0 as usize == payload.len();
-        if !fits || of_tag.is_none() || of_tag != of_func {
-            return raise(vm, Trap::BadSignature);
-        }
-        // Nobody else keeps the payload alive while the continuation is made.
-        let scope = m.gc.roots.begin_scope();
-        if let Some(ty) = m.gc.types.get(ty) {
-            for slot in m.gc.types.traced(ty) {
-                let reference = payload.get(*slot as usize).map_or(0, |bits| *bits as u32);
-                m.gc.roots.push(reference);
-            }
-        }
-        let code = Vm::suspend_to(vm, tag, Payload::Given(&payload), base, next);
-        (*vm).gc.roots.end_scope(scope);
-        code
-    }
 }
 
 /// The machine for the length of one op.

@@ -30,6 +30,10 @@ pub(crate) enum State {
     Active,
     /// It is the innermost of a suspended continuation.
     Suspended,
+    /// As `Suspended`, of one in which host functions sleep.
+    WithHost,
+    /// As `WithHost`, of one that nothing refers to any more, and that is to be ended.
+    Dropped,
 }
 
 /// A stack: its chunk, and its registers while it is not the current one. All positions are offsets, in bytes.
@@ -128,7 +132,8 @@ impl Stacks {
     pub(crate) fn mark(&mut self, stack: u32) -> bool {
         let stack = self.all.get_mut(stack as usize);
         stack.is_some_and(|s| {
-            s.state == State::Suspended && !core::mem::replace(&mut s.marked, true)
+            matches!(s.state, State::Suspended | State::WithHost)
+                && !core::mem::replace(&mut s.marked, true)
         })
     }
 
@@ -301,6 +306,10 @@ impl Vm {
         let mut live = 0;
         for innermost in 0..self.stacks.all.len() as u32 {
             let stack = &mut self.stacks[innermost];
+            if stack.state == State::WithHost {
+                live += u64::from(stack.bytes);
+                stack.marked = false;
+            }
             if stack.state != State::Suspended {
                 continue;
             }

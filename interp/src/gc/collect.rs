@@ -126,7 +126,14 @@ impl Vm {
         loop {
             marker.finish();
             if marker.stacks.is_empty() {
-                return Ok(());
+                let roots = self.drop_unreached_sleepers()?;
+                if roots.is_empty() {
+                    return Ok(());
+                }
+                for root in roots {
+                    marker.reach(root);
+                }
+                continue;
             }
             for innermost in core::mem::take(&mut marker.stacks) {
                 // Only a damaged arena leads to another one.
@@ -135,6 +142,7 @@ impl Vm {
                 }
                 roots.clear();
                 self.suspended_roots(innermost, &mut roots)?;
+                self.sleeper_roots(innermost, &mut roots);
                 for root in &roots {
                     marker.reach(*root);
                 }

@@ -24,6 +24,7 @@ impl Vm {
             }
         }
         self.frame_roots(&mut roots)?;
+        self.dropped_roots(&mut roots)?;
         for i in 0..self.gc.traced_globals.len() {
             let cell = self.gc.traced_globals[i] as usize;
             // SAFETY: I5, the offset leads to a live cell.

@@ -11,6 +11,8 @@ const OWNED: u32 = 1 << 31;
 pub struct Root {
     index: u32,
     generation: u32,
+    /// 0 of an owned one.
+    lane: u32,
 }
 
 /// A reference that stays alive as long as a clone of this does.
@@ -32,11 +34,21 @@ impl OwnedRoot {
 /// An owned reference with its generation.
 type Owned = (u32, u32, Arc<()>);
 
+/// References with their generations, on a stack of scopes.
+type Scoped = Vec<(u32, u32)>;
+
 /// The host's references of one store.
 #[derive(Default, Debug)]
 pub struct Roots {
-    scoped: Vec<(u32, u32)>,
+    /// Those of the current lane.
+    scoped: Scoped,
     generation: u32,
+    /// Scopes end in the order in which they began, on each lane. There is one lane, number 0, and one more for each host
+    /// function that can sleep in a continuation: its scopes do not end when those of its callers do.
+    lane: u32,
+    /// What is on the lanes that are not the current one.
+    lanes: Vec<Lane>,
+    free_lanes: Vec<u32>,
     owned: Vec<Option<Owned>>,
     owned_generation: u32,
     free: Vec<u32>,
@@ -44,7 +56,54 @@ pub struct Roots {
     trim_at: usize,
 }
 
+/// A lane.
+#[derive(Default, Debug)]
+struct Lane {
+    /// Empty of the current one.
+    scoped: Scoped,
+    /// It is that of a host function that sleeps, and so no root by itself.
+    asleep: bool,
+}
+
 impl Roots {
+    /// A lane that nobody uses.
+    pub(crate) fn new_lane(&mut self) -> u32 {
+        if self.lanes.is_empty() {
+            self.lanes.push(Lane::default());
+        }
+        self.free_lanes.pop().unwrap_or_else(|| {
+            self.lanes.push(Lane::default());
+            (self.lanes.len() - 1) as u32
+        })
+    }
+
+    /// Makes another lane the current one; gives which was.
+    pub(crate) fn enter_lane(&mut self, lane: u32) -> u32 {
+        let left = core::mem::replace(&mut self.lane, lane);
+        let entered = core::mem::take(&mut self.lanes[lane as usize].scoped);
+        self.lanes[left as usize].scoped = core::mem::replace(&mut self.scoped, entered);
+        left
+    }
+
+    /// A lane that is not the current one belongs to a host function that sleeps, or does not any more.
+    pub(crate) fn set_asleep(&mut self, lane: u32, asleep: bool) {
+        self.lanes[lane as usize].asleep = asleep;
+    }
+
+    /// Ends a lane that is not the current one.
+    pub(crate) fn end_lane(&mut self, lane: u32) {
+        self.lanes[lane as usize] = Lane::default();
+        self.free_lanes.push(lane);
+        // What is on its successor is not what old handles named.
+        self.generation = self.generation.wrapping_add(1);
+    }
+
+    /// References on a lane that is not the current one.
+    pub(crate) fn on_lane(&self, lane: u32) -> impl Iterator<Item = u32> + '_ {
+        let scoped = self.lanes.get(lane as usize).map(|lane| &lane.scoped);
+        scoped.into_iter().flatten().map(|(r, _)| *r)
+    }
+
     /// Where a scope begins; [`Roots::end_scope`] ends it.
     #[must_use]
     #[inline]
@@ -69,6 +128,7 @@ impl Roots {
         Root {
             index,
             generation: self.generation,
+            lane: self.lane,
         }
     }
 
@@ -76,7 +136,12 @@ impl Roots {
     #[must_use]
     pub fn get(&self, root: Root) -> Option<u32> {
         let (reference, generation) = if root.index & OWNED == 0 {
-            *self.scoped.get(root.index as usize)?
+            let scoped = if root.lane == self.lane {
+                &self.scoped
+            } else {
+                &self.lanes.get(root.lane as usize)?.scoped
+            };
+            *scoped.get(root.index as usize)?
         } else {
             let owned = self.owned.get((root.index & !OWNED) as usize)?.as_ref()?;
             (owned.0, owned.1)
@@ -106,7 +171,11 @@ impl Roots {
         };
         let index = index | OWNED;
         OwnedRoot {
-            root: Root { index, generation },
+            root: Root {
+                index,
+                generation,
+                lane: 0,
+            },
             _alive: alive,
         }
     }
@@ -124,9 +193,15 @@ impl Roots {
         }
     }
 
-    /// All references.
+    /// All references, but those on the lanes of who sleeps.
     pub(crate) fn all(&self) -> impl Iterator<Item = u32> + '_ {
         let owned = self.owned.iter().flatten().map(|(r, _, _)| *r);
-        self.scoped.iter().map(|(r, _)| *r).chain(owned)
+        let awake = self.lanes.iter().filter(|lane| !lane.asleep);
+        let awake = awake.flat_map(|lane| &lane.scoped);
+        self.scoped
+            .iter()
+            .chain(awake)
+            .map(|(r, _)| *r)
+            .chain(owned)
     }
 }

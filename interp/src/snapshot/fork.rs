@@ -5,6 +5,7 @@ use core::sync::atomic::AtomicU32;
 use std::sync::Arc;
 
 use crate::awaiting::Awaited;
+use crate::conts::Across;
 use crate::pause::Paused;
 use crate::store::StoreError;
 use crate::vm::{NO_INSTANCE, Vm};
@@ -62,6 +63,7 @@ impl Vm {
             host_clauses: Vec::new(),
             suspended: None,
             suspending: None,
+            across: Across::default(),
             host_cx: core::ptr::null_mut(),
             limit_hook: None,
             limit_failed: false,
