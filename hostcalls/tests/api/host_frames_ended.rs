@@ -285,3 +285,80 @@ fn sleepers_that_are_woken_count_as_nested_calls() {
         assert_eq!(trap(&error), Trap::StackOverflow);
     }
 }
+
+#[test]
+fn a_continuation_with_a_host_function_is_switched_to() {
+    let wat = r#"(module
+        (type $b (func (result i32))) (type $d (cont $b))
+        (type $h (func (param i32 (ref null $d)) (result i32))) (type $e (cont $h))
+        (tag $ask (export "ask_tag") (param i32) (result i32 (ref null $d)))
+        (tag $swap (result i32))
+        (func $add (import "host" "add") (param i32) (result i32))
+        (elem declare func $sleeps $switches)
+        (global $kept (mut (ref null $e)) (ref.null $e))
+        (func (export "ask") (param i32) (result i32)
+            (drop (suspend $ask (local.get 0))))
+        (func $sleeps (result i32) (call $add (i32.const 4)))
+        (func $switches (result i32)
+            (switch $e $swap (i32.const 30) (global.get $kept))
+            (i32.const -1))
+        (func (export "run") (result i32)
+            (block $on (result i32 (ref $e))
+                (return (resume $d (on $ask $on) (cont.new $d (ref.func $sleeps)))))
+            (global.set $kept) (drop)
+            (resume $d (on $swap switch) (cont.new $d (ref.func $switches)))))"#;
+    fn asks(mut caller: Host<'_>, n: i32) -> Result<i32> {
+        Ok(call(&mut caller, "ask", n)? + n)
+    }
+    for engine in all_engines() {
+        let mut linker = Linker::new(&engine);
+        linker.func_wrap("host", "add", asks).unwrap();
+        linker.capturable("host", "add").unwrap();
+        let mut store = Store::new(&engine, super::host_frames::Seen::default());
+        let module = Module::new(&engine, wat).unwrap();
+        let instance = linker.instantiate(&mut store, &module).unwrap();
+        assert_eq!(run(&mut store, &instance, "run").unwrap(), 34);
+    }
+}
+
+#[test]
+fn an_exception_on_its_way_outlives_the_end_of_a_dropped_continuation() {
+    // Under the host function that throws, another one is ended, which throws too.
+    fn throws(mut caller: Host<'_>, n: i32) -> Result<i32> {
+        if n == 0 {
+            let forget = caller.get_export("forget").unwrap().into_func().unwrap();
+            forget.call(&mut caller, &[], &mut [])?;
+        } else {
+            call(&mut caller, "ask", n).unwrap_err();
+        }
+        let e = caller.get_export("e").unwrap().into_tag().unwrap();
+        let ty = ExnType::from_tag_type(&e.ty(&caller))?;
+        let pre = ExnRefPre::new(&mut caller, ty);
+        let exn = ExnRef::new(&mut caller, &pre, &e, &[Val::I32(70 + n)])?;
+        let thrown = caller.as_context_mut().throw::<i32>(exn);
+        if n == 0 {
+            caller.gc(None)?;
+        }
+        thrown
+    }
+    for engine in all_engines() {
+        let (mut store, instance) = set_up_with(&engine, throws);
+        run_with(&mut store, &instance, "begin", 3).unwrap();
+        assert_eq!(run_with(&mut store, &instance, "both", 0).unwrap(), 70);
+        assert_eq!(store.as_context().data().log.len(), 0);
+    }
+}
+
+#[test]
+fn a_report_counts_host_functions_that_have_slept() {
+    for engine in engines(|config| {
+        on(config);
+        config.host_stack_report(true);
+    }) {
+        let (mut store, instance) = set_up(&engine);
+        assert_eq!(run(&mut store, &instance, "drive_twice").unwrap(), 240);
+        let report = engine.host_stack_report();
+        let add = report.iter().find(|row| row.name() == "host::add");
+        assert_eq!(add.unwrap().calls(), 2);
+    }
+}
