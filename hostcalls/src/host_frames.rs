@@ -68,9 +68,9 @@ impl<T: 'static> Linker<T> {
     ///
     /// The function stays on its thread: resuming the continuation on another one is the error
     /// [`HostFrameError::OtherThread`], and if the store is dropped there, what the function owns is leaked. As with every
-    /// coroutine on a stack of its own, it must not rely on a thread-local to outlive its call, should the store be dropped after
-    /// the thread has ended. Suspensions that async calls ([`Func::call_async`](crate::Func::call_async)) made by the function would carry across it are unhandled; so are those
-    /// that happen while its thread panics.
+    /// coroutine on a stack of its own, calls that sleep do not nest: the function must not set a thread-local for the length of
+    /// its call of wasm to what lies on a stack, nor rely on one to be there after the thread has ended. Suspensions of async
+    /// calls ([`Func::call_async`](crate::Func::call_async)) that the function makes do not cross it, nor do those while its thread panics.
     ///
     /// ```
     /// use sheave_hostcalls::{Caller, Config, Engine, Linker, Module, Result, Store};
