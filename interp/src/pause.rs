@@ -107,7 +107,10 @@ impl Vm {
             self.fp = self.stack_base.add(paused.fp as usize);
             self.csp = self.stack_end().sub(paused.records as usize);
         }
-        self.install(paused.inst);
+        // What has changed the instance meanwhile has taken all of it anew.
+        if self.inst != paused.inst {
+            self.install(paused.inst);
+        }
         paused.activation
     }
 

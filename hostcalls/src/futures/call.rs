@@ -4,6 +4,7 @@
     reason = "keeps a pointer to the store that it has borrowed"
 )]
 
+use core::any::Any;
 use core::marker::PhantomData;
 use core::panic::AssertUnwindSafe;
 use core::task::{Context, Poll, ready};
@@ -209,7 +210,7 @@ impl<'a, T: 'static> AsyncCall<'a, T> {
                     // SAFETY: H5: it was started with this store, which nobody else uses.
                     let polled =
                         catch_unwind(AssertUnwindSafe(|| unsafe { future.poll(cx, store) }));
-                    let mut outcome = match polled {
+                    let outcome = match polled {
                         Ok(polled) => Ok(ready!(polled)),
                         Err(payload) => Err(payload),
                     };
@@ -222,10 +223,11 @@ impl<'a, T: 'static> AsyncCall<'a, T> {
                         awaiting,
                         scope,
                     } = waits;
-                    // If it has panicked, it is still there.
-                    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(future))) {
-                        outcome = Err(payload);
-                    }
+                    let outcome = match outcome {
+                        Ok(_) => outcome,
+                        // It is still there.
+                        Err(payload) => Err(dropped_after(future, payload)),
+                    };
                     let status = self.host_ended(scope, outcome);
                     let (activation, result) = self.go_on_with(awaiting, status);
                     if let Err(error) = self.stopped(activation, result) {
@@ -278,6 +280,18 @@ impl<'a, T: 'static> AsyncCall<'a, T> {
         opaque.vm.finish(activation);
         opaque.vm.end_waiting();
         r
+    }
+}
+
+/// Drops a future that has panicked; gives what is to go on.
+#[cold]
+fn dropped_after<T: 'static>(
+    future: HostFuture<T>,
+    payload: Box<dyn Any + Send>,
+) -> Box<dyn Any + Send> {
+    match catch_unwind(AssertUnwindSafe(|| drop(future))) {
+        Ok(()) => payload,
+        Err(another) => another,
     }
 }
 
