@@ -82,10 +82,11 @@ impl<T: 'static> Linker<T> {
     ///     (func $twice (import "host" "twice") (result i32))
     ///     (elem declare func $twice)
     ///     (func (export "ask") (result i32) (suspend $ask))
-    ///     (func (export "run") (result i32)
+    ///     (func (export "run") (result i32) (local $d (ref null $d))
     ///         (block $on (result (ref $d))
     ///             (return (resume $c (on $ask $on) (cont.new $c (ref.func $twice)))))
-    ///         (resume $d (i32.const 21))))"#)?;
+    ///         (local.set $d)
+    ///         (resume $d (i32.const 21) (local.get $d))))"#)?;
     /// let mut linker = Linker::<()>::new(&engine);
     /// linker.func_wrap("host", "twice", |mut caller: Caller<'_, ()>| -> Result<i32> {
     ///     let ask = caller.get_export("ask").unwrap().into_func().unwrap();

@@ -91,7 +91,7 @@ impl<T: 'static> Store<T> {
     /// If there is something in the store that cannot be found again elsewhere; the message says what it is and where it
     /// can be reached from: a host function that no instance imports (what is imported has a name to find it by), or an
     /// external reference. [`Store::snapshot_with`] can save these. If a host function sleeps in a continuation
-    /// ([`HostFrameError::InSnapshot`](crate::HostFrameError::InSnapshot)).
+    /// ([`HostFrameError::InSnapshot`]).
     pub fn snapshot(&mut self) -> Result<Snapshot> {
         self.snapshot_with(SnapshotOptions::new())
     }

@@ -7,7 +7,7 @@
 //!
 //! The inner activation finds the handler beyond the stack it began on, and makes the continuation, while all of it can
 //! still fail. Then it stops with [`Exit::Crosses`](crate::Exit::Crosses); the host leaves the host function's native stack, whose
-//! entry answers [`HostStatus::Asleep`](crate::HostStatus::Asleep) to the outer `run`. That one goes on at the handler, if it is in the outer
+//! entry answers [`HostStatus::Asleep`] to the outer `run`. That one goes on at the handler, if it is in the outer
 //! activation, or stops in the same way. No frame is moved: a continuation is then a chain of stacks as ever, and beside
 //! it the list of the host functions that sleep in it ([`Sleeper`]).
 //!
