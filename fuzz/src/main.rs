@@ -13,6 +13,7 @@
 
 mod case;
 mod check;
+mod conts;
 mod damage;
 mod dense;
 mod edit;

@@ -40,6 +40,7 @@ impl Mode {
             .consume_fuel(self.fuel)
             .wasm_custom_page_sizes(true)
             .wasm_wide_arithmetic(true)
+            .wasm_stack_switching(true)
             .arena_backend(if self.heap {
                 Backend::Heap
             } else {

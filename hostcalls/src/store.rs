@@ -183,6 +183,14 @@ impl<T: 'static> Store<T> {
         Ok(self.0.opaque.vm.relocate()?)
     }
 
+    /// Gives `f` everything of the store's block that holds what the guest can touch, part after part, to write there
+    /// what it likes: frames, tables, globals, element segments, objects, memories. Whatever that is, the store fools
+    /// only itself; that this is so is what fuzzers ask.
+    #[cfg(feature = "fuzzing")]
+    pub fn damage(&mut self, mut f: impl FnMut(&mut [u8])) {
+        self.0.opaque.vm.guest_bytes(&mut f);
+    }
+
     /// Bytes of memory that the store's block uses.
     pub fn used_bytes(&self) -> u64 {
         self.0.opaque.vm.arena().used_bytes()

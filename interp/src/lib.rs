@@ -40,6 +40,8 @@ mod conts;
 mod exceptions;
 mod executor;
 mod gc;
+#[cfg(feature = "fuzzing")]
+mod guest_bytes;
 mod handlers;
 mod link;
 mod memories;
