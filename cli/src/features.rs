@@ -52,6 +52,15 @@ fn supported() -> impl Iterator<Item = &'static Feature> {
         .filter(|feature| feature.is_supported())
 }
 
+/// A configuration in which everything is on that there is: for looking at what others have made.
+pub(crate) fn all() -> Config {
+    let mut config = Config::new();
+    supported().for_each(|feature| {
+        config.feature(feature, true);
+    });
+    config
+}
+
 impl FeatureArgs {
     /// A configuration with these features.
     pub(crate) fn config(&self) -> Config {

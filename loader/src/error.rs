@@ -51,8 +51,10 @@ pub enum ImageErrorKind {
     FormatVersion(u32),
     /// It was written for another version of the bytecode.
     BytecodeVersion,
-    /// It was translated with other options (fuel, interruption, features).
+    /// It was translated with other options (fuel, interruption).
     Options,
+    /// It was translated with this feature on, which is off.
+    FeatureOff(&'static str),
     /// It ends before it should.
     Truncated,
     /// The checksum of this part is wrong.
@@ -146,6 +148,10 @@ impl fmt::Display for ImageErrorKind {
             Self::FormatVersion(v) => write!(f, "image has unknown format version {v}"),
             Self::BytecodeVersion => f.write_str("image was written for another bytecode version"),
             Self::Options => f.write_str("image was translated with other options"),
+            Self::FeatureOff(name) => write!(
+                f,
+                "image was translated with the feature {name}, which is off"
+            ),
             Self::Truncated => f.write_str("image is truncated"),
             Self::Checksum(part) => write!(f, "checksum of the image's {part} is wrong"),
             Self::Inconsistent(part) => write!(f, "the image's {part} is inconsistent"),

@@ -1,7 +1,7 @@
 //! A snapshot as a page to look at: the memories page by page, the stack as a tree, the file's parts.
 
 use super::pages::{Drawing, Look};
-use super::{Stack, Subject, function, size};
+use super::{Stack, Subject, frames, function, size};
 use std::fmt::Write as _;
 
 /// Frames that are drawn at most.
@@ -141,10 +141,10 @@ fn stacks(subject: &Subject<'_>) -> String {
     let mut out = String::new();
     for (depth, stack) in subject.stacks() {
         let title = escape(&stack.title);
-        let (frames, bytes, left) = (stack.frames, size(stack.bytes), depth.min(40) * 2);
+        let (frames, bytes, left) = (frames(stack.frames), size(stack.bytes), depth.min(40) * 2);
         let _ = write!(
             out,
-            "<section style=\"margin-left:{left}rem\"><h3>{title} <small>{frames} frames, {bytes}</small></h3>"
+            "<section style=\"margin-left:{left}rem\"><h3>{title} <small>{frames}, {bytes}</small></h3>"
         );
         frames_of(&mut out, &stack);
         out.push_str("</section>");

@@ -6,10 +6,11 @@ mod text;
 
 use crate::args::InspectArgs;
 use crate::failure::Failure;
+use crate::features;
 use crate::load;
 use crate::snapshots::Program;
 use sheave::{
-    Config, Description, Engine, FrameInfo, PauseReason, Snapshot, StackDescription, WasmBacktrace,
+    Description, Engine, FrameInfo, PauseReason, Snapshot, StackDescription, WasmBacktrace,
 };
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -40,7 +41,7 @@ pub(crate) fn main(args: &InspectArgs) -> Result<ExitCode, Failure> {
         snapshot.verify().map_err(|error| failure(&error))?;
     }
     let program = Program::of(&snapshot).ok();
-    let mut config = Config::new();
+    let mut config = features::all();
     // Names and positions are all that is wanted of the modules.
     snapshot.configure(&mut config).lazy_validation(true);
     let engine = Engine::new(&config).map_err(Failure::new)?;
@@ -100,15 +101,21 @@ impl Subject<'_> {
             frames: paused.frames,
             bytes: paused.stack_bytes,
         });
-        let stack = |s: &'_ StackDescription| {
-            let suspended = if s.suspended { ", suspended" } else { "" };
-            format!("stack {}{suspended}", s.number)
+        let title = |s: &StackDescription| {
+            let number = s.number;
+            // Only the waiting call's stacks have the first one outside of them.
+            match (s.parent, s.suspended) {
+                (None, true) => format!("a suspended continuation: stack {number}"),
+                (None, false) => format!("a suspended continuation: outermost, stack {number}"),
+                (Some(_), true) => format!("innermost, stack {number}"),
+                (Some(_), false) => format!("resumed there: stack {number}"),
+            }
         };
         let others = |parent: Option<u32>| {
             let stacks = d.stacks.iter().filter(move |s| s.parent == parent);
             stacks.map(|s| Stack {
                 number: s.number,
-                title: stack(s),
+                title: title(s),
                 backtrace: s.backtrace.as_ref(),
                 frames: s.frames,
                 bytes: s.bytes,
@@ -148,6 +155,14 @@ fn function(frame: &FrameInfo) -> String {
     match frame.func_name() {
         Some(name) => name.to_owned(),
         None => format!("function {}", frame.func_index()),
+    }
+}
+
+/// `3 frames`.
+fn frames(count: usize) -> String {
+    match count {
+        1 => "1 frame".to_owned(),
+        n => format!("{n} frames"),
     }
 }
 

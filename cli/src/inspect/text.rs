@@ -1,6 +1,6 @@
 //! A snapshot as text.
 
-use super::{Stack, Subject, function, size};
+use super::{Stack, Subject, frames, function, size};
 use std::fmt::Write as _;
 
 /// Frames, types and objects that are shown at most.
@@ -77,9 +77,9 @@ fn write(out: &mut String, subject: &Subject<'_>) -> std::fmt::Result {
         writeln!(out, "no call waits")?;
     }
     for (depth, stack) in subject.stacks() {
-        let (frames, bytes) = (stack.frames, size(stack.bytes));
+        let (frames, bytes) = (frames(stack.frames), size(stack.bytes));
         let indent = "  ".repeat(depth.min(MOST));
-        writeln!(out, "{indent}{}; {frames} frames, {bytes}", stack.title)?;
+        writeln!(out, "{indent}{}; {frames}, {bytes}", stack.title)?;
         frames_of(out, &indent, &stack)?;
     }
     Ok(())

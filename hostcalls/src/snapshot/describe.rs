@@ -2,6 +2,7 @@
 
 use anyhow::{Result, anyhow, bail};
 use sheave_interp::{FrameInfo as Frame, FuncState, HeapTypes, PauseReason};
+use sheave_types::CompositeType;
 
 use super::heap::Words;
 use super::pages::PAGE;
@@ -299,7 +300,11 @@ impl Snapshot {
             bail!("damaged snapshot: objects do not lie as it says");
         }
         let name = |ty: usize| match contents.types.get(ty) {
-            Some(ty) => ty.composite.to_string(),
+            // An object that holds values as a function takes them.
+            Some(ty) => match &ty.composite {
+                CompositeType::Func(func) => format!("exception or bound arguments, {func}"),
+                other => other.to_string(),
+            },
             None => "value of the host".to_owned(),
         };
         let types = sums.iter().enumerate().filter(|(_, (count, _))| *count > 0);

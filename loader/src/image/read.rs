@@ -6,6 +6,7 @@ use super::format::{ENTRY_BYTES, Header, IndexEntry, RUN_BYTES, Run, Span, flags
 use super::memory;
 use super::sections::{self, Class};
 use crate::error::{ImageErrorKind, ImagePart, LoadError};
+use crate::features::FEATURES;
 use crate::info::ModuleInfo;
 use crate::module::FunctionCode;
 use crate::options::Options;
@@ -287,8 +288,13 @@ fn check_versions(header: &Header, options: &Options) -> Result<(), LoadError> {
         return err(24, ImageErrorKind::Options);
     }
     // Which of its features the module needs is not known.
-    if header.features & !options.enabled_features().bits() != 0 {
-        return err(32, ImageErrorKind::Options);
+    let off = header.features & !options.enabled_features().bits();
+    if off != 0 {
+        let name = FEATURES.iter().find(|f| off & f.flag.bits() != 0);
+        let kind = name.map_or(ImageErrorKind::Options, |f| {
+            ImageErrorKind::FeatureOff(f.name)
+        });
+        return err(32, kind);
     }
     Ok(())
 }
