@@ -27,6 +27,7 @@ mod api {
     mod resuming;
     mod rooting;
     mod saving;
+    mod snapshot_versions;
     mod snapshots;
     mod snapshots_of_stacks;
     mod suspensions;

@@ -17,7 +17,8 @@ use super::state;
 use super::{Modules, Snapshot};
 
 pub(super) const MAGIC: [u8; 8] = *b"sheaveSN";
-const VERSION: u32 = 1;
+/// Rises with every change of what bytes of a file mean: see `docs/snapshot-format.md`.
+const VERSION: u32 = 2;
 const HEADER_BYTES: usize = 32;
 const ENTRY_BYTES: usize = 32;
 const HEAD_BYTES: usize = HEADER_BYTES + SECTIONS * ENTRY_BYTES;
@@ -276,7 +277,9 @@ fn sections(file: &Blob) -> Result<Vec<Section>> {
     let mut header = Reader(&file[MAGIC.len()..]);
     let version = header.u32()?;
     if version != VERSION {
-        bail!("the snapshot has format version {version}, this is {VERSION}");
+        bail!(
+            "the snapshot is of version {version} of the format, and version {VERSION} is what is read here"
+        );
     }
     let (count, len) = (header.u32()?, header.u64()?);
     if (file.len() as u64) < len {
