@@ -67,7 +67,7 @@ fn wasmtime(wasm: &[u8], n: i64) -> Result<(f64, i64)> {
         .wasm_exceptions(true);
     config.async_stack_size(64 << 10).max_wasm_stack(32 << 10);
     let engine = wasmtime::Engine::new(&config)?;
-    let module = wasmtime::Module::new(&engine, wasm)?;
+    let module = wasmtime::Module::new(&engine, wasm).map_err(|e| format!("{e:#}"))?;
     let mut store = wasmtime::Store::new(&engine, ());
     let instance = wasmtime::Instance::new(&mut store, &module, &[])?;
     let run = instance.get_typed_func::<i64, i64>(&mut store, "run")?;
