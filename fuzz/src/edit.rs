@@ -73,6 +73,24 @@ fn write_leb(out: &mut Vec<u8>, mut value: u32) {
 /// have put it.
 pub fn for_wasmi(wasm: &[u8]) -> Result<Vec<u8>> {
     const POPCNT: u8 = 0x69;
+    insert_before(wasm, |op| match op {
+        Operator::Select | Operator::TypedSelect { .. } => &[POPCNT],
+        _ => &[],
+    })
+}
+
+/// The module with shorter arrays: an `i32.and` with 1023 before each `array.new` and `array.new_default`. How large an object
+/// may be is up to the engine.
+pub fn with_short_arrays(wasm: &[u8]) -> Result<Vec<u8>> {
+    const CONST_1023_AND: [u8; 4] = [0x41, 0xff, 0x07, 0x71];
+    insert_before(wasm, |op| match op {
+        Operator::ArrayNew { .. } | Operator::ArrayNewDefault { .. } => &CONST_1023_AND,
+        _ => &[],
+    })
+}
+
+/// The module with the bytes that `insert` gives before each operator of its functions.
+fn insert_before(wasm: &[u8], insert: impl Fn(&Operator<'_>) -> &'static [u8]) -> Result<Vec<u8>> {
     const CODE: u8 = 10;
     let mut out = wasm[..8].to_vec();
     let mut code = Vec::new();
@@ -80,12 +98,13 @@ pub fn for_wasmi(wasm: &[u8]) -> Result<Vec<u8>> {
         match payload? {
             Payload::CodeSectionEntry(body) => {
                 let range = body.range();
-                let (mut bytes, mut from) = (Vec::new(), range.start as usize);
+                let (mut bytes, mut from) = (Vec::<u8>::new(), range.start as usize);
                 for op in body.get_operators_reader()?.into_iter_with_offsets() {
                     let (op, at) = op?;
-                    if matches!(op, Operator::Select | Operator::TypedSelect { .. }) {
+                    let more = insert(&op);
+                    if !more.is_empty() {
                         bytes.extend(&wasm[from..at as usize]);
-                        bytes.push(POPCNT);
+                        bytes.extend(more);
                         from = at as usize;
                     }
                 }

@@ -9,6 +9,7 @@
 //! cargo run --release --manifest-path fuzz/Cargo.toml -- --damaged --seconds 60 # damaged images, opened and run
 //! cargo run --release --manifest-path fuzz/Cargo.toml -- --snapshots --seconds 60 # damaged snapshots, restored and run
 //! cargo run --release --manifest-path fuzz/Cargo.toml -- --objects --seconds 60 # garbage collection at every allocation
+//! cargo run --release --manifest-path fuzz/Cargo.toml --features wasmtime -- --references --seconds 60 # objects, typed references, exceptions
 //! ```
 
 mod case;
@@ -21,6 +22,7 @@ mod objects;
 mod ours;
 mod peer;
 mod random;
+mod references;
 mod snapshots;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -44,6 +46,7 @@ struct Args {
     damaged: bool,
     snapshots: bool,
     objects: bool,
+    references: bool,
     damaged_child: Option<u64>,
     damaged_case: Option<u64>,
     out: PathBuf,
@@ -55,6 +58,22 @@ impl Args {
             damage::Subject::Snapshots
         } else {
             damage::Subject::Images
+        }
+    }
+
+    fn make(&self, seed: u64) -> Option<Case> {
+        if self.references {
+            references::case(seed)
+        } else {
+            Case::new(seed)
+        }
+    }
+
+    fn check(&self, wasm: &[u8], seed: u64) -> Result<Verdict> {
+        if self.references {
+            references::check(wasm, seed)
+        } else {
+            check(wasm, seed)
         }
     }
 }
@@ -78,6 +97,7 @@ fn args() -> Result<Args> {
         damaged: false,
         snapshots: false,
         objects: false,
+        references: false,
         damaged_child: None,
         damaged_case: None,
         out: Path::new(env!("CARGO_MANIFEST_DIR")).join("found"),
@@ -97,6 +117,7 @@ fn args() -> Result<Args> {
             "--damaged" => a.damaged = true,
             "--snapshots" => a.snapshots = true,
             "--objects" => a.objects = true,
+            "--references" => a.references = true,
             "--damaged-child" => a.damaged_child = Some(number(&value()?)?),
             "--damaged-case" => a.damaged_case = Some(number(&value()?)?),
             _ => bail!("unknown option {name}"),
@@ -106,8 +127,8 @@ fn args() -> Result<Args> {
 }
 
 /// A panic is a finding too.
-fn guarded(wasm: &[u8], seed: u64) -> Verdict {
-    match catch_unwind(AssertUnwindSafe(|| check(wasm, seed))) {
+fn guarded(a: &Args, wasm: &[u8], seed: u64) -> Verdict {
+    match catch_unwind(AssertUnwindSafe(|| a.check(wasm, seed))) {
         Ok(Ok(verdict)) => verdict,
         Ok(Err(e)) => Verdict::Differ(format!("error: {e:#}")),
         Err(payload) => {
@@ -172,11 +193,11 @@ fn fuzz(a: &Args) -> Result<u64> {
         TURN.fetch_add(1, Ordering::Relaxed);
         // If the process dies, the file says where.
         std::fs::write(&current, format!("--case {seed:#x}\n"))?;
-        let Some(case) = Case::new(seed) else {
+        let Some(case) = a.make(seed) else {
             continue;
         };
         modules += 1;
-        match guarded(&case.wasm, case.seed) {
+        match guarded(a, &case.wasm, case.seed) {
             Verdict::Agree { calls: 0, .. } => rejected += 1,
             Verdict::Agree {
                 calls: c,
@@ -215,16 +236,16 @@ fn kind(text: &str) -> &str {
 fn one(a: &Args, seed: u64) -> Result<u64> {
     let wasm = match &a.wasm {
         Some(path) => std::fs::read(path)?,
-        None => Case::new(seed).context("no module has this seed")?.wasm,
+        None => a.make(seed).context("no module has this seed")?.wasm,
     };
-    let Verdict::Differ(text) = guarded(&wasm, seed) else {
+    let Verdict::Differ(text) = guarded(a, &wasm, seed) else {
         println!("nothing found");
         return Ok(0);
     };
     report(a, seed, &wasm, &text)?;
     if a.shrink {
         let same = |w: &[u8]| {
-            Ok(matches!(guarded(w, seed), Verdict::Differ(t) if kind(&t) == kind(&text)))
+            Ok(matches!(guarded(a, w, seed), Verdict::Differ(t) if kind(&t) == kind(&text)))
         };
         let shrunk = wasm_shrink::WasmShrink::default()
             .attempts(a.seconds as u32 * 50)
@@ -233,7 +254,7 @@ fn one(a: &Args, seed: u64) -> Result<u64> {
         let file = a.out.join(format!("{seed:016x}.small.wasm"));
         std::fs::write(&file, &shrunk)?;
         println!("{}\n{}", file.display(), wasmprinter::print_bytes(&shrunk)?);
-        if let Verdict::Differ(text) = guarded(&shrunk, seed) {
+        if let Verdict::Differ(text) = guarded(a, &shrunk, seed) {
             println!("{text}");
         }
     }

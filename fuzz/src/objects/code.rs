@@ -12,7 +12,7 @@ impl Gen<'_> {
         if depth == 0 || self.budget < 0 {
             return;
         }
-        match self.below(14) {
+        match self.below(18) {
             0..3 => {
                 let x = self.below(self.scratch);
                 let kind = self.locals[x];
@@ -86,6 +86,17 @@ impl Gen<'_> {
             12 => {
                 self.text.push_str("(call $note (global.get $hash))");
             }
+            13 => self.copy(depth),
+            14 => self.catch(depth),
+            15 => self.pass_on(depth),
+            16 => {
+                self.expr(Kind::I32, depth - 1);
+                self.text
+                    .push_str("(if (i32.eqz (i32.and (i32.const 3))) (then ");
+                self.expr(Kind::I32, depth - 1);
+                self.expr(Kind::Any, depth - 1);
+                self.text.push_str("(throw $e)))");
+            }
             _ => {
                 let i = self.below(self.arrays.len());
                 let l = self.label();
@@ -97,6 +108,52 @@ impl Gen<'_> {
             }
         }
         self.text.push('\n');
+    }
+
+    /// Copies an element from one array to another.
+    fn copy(&mut self, depth: usize) {
+        let i = self.below(self.arrays.len());
+        let l = self.label();
+        let _ = write!(self.text, "(block $l{l} ");
+        self.expr(Kind::Array(i), depth - 1);
+        let _ = write!(self.text, "(br_on_null $l{l}) (i32.const 0)");
+        self.expr(Kind::Array(i), depth - 1);
+        let _ = write!(
+            self.text,
+            "(br_on_null $l{l}) (i32.const 0) (i32.const 1) (array.copy $a{i} $a{i}))"
+        );
+    }
+
+    fn statements(&mut self, depth: usize) {
+        for _ in 0..1 + self.below(3) {
+            self.statement(depth - 1);
+        }
+    }
+
+    /// Catches what is thrown meanwhile, and looks at it.
+    fn catch(&mut self, depth: usize) {
+        let l = self.label();
+        let _ = write!(
+            self.text,
+            "(block $l{l} (result i32 anyref) (try_table (catch $e $l{l}) "
+        );
+        self.statements(depth);
+        self.text.push_str(") (i32.const 3) (ref.null any))");
+        self.mix(Kind::Any);
+        self.mix(Kind::I32);
+    }
+
+    /// Catches what is thrown meanwhile, makes some more objects, and throws it again.
+    fn pass_on(&mut self, depth: usize) {
+        let l = self.label();
+        let _ = write!(
+            self.text,
+            "(block $n{l} (block $l{l} (result exnref) (try_table (catch_all_ref $l{l}) "
+        );
+        self.statements(depth);
+        let _ = write!(self.text, ") (ref.null exn)) (br_on_null $n{l})");
+        self.statements(depth);
+        self.text.push_str("(throw_ref))");
     }
 
     fn call(&mut self, f: usize, depth: usize) {

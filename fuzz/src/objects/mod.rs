@@ -1,8 +1,10 @@
-//! Programs that make objects, forget most of them and look at the others: what they compute must not depend on when the
-//! collector runs, nor on the executor. No other engine takes part.
+//! Programs that make objects, throw some, forget most of them and look at the others: what they compute must not depend on when the
+//! collector runs, nor on the executor, nor, with the feature `wasmtime`, on the engine.
 
 mod code;
 mod module;
+#[cfg(feature = "wasmtime")]
+mod peer;
 
 use sheave::{
     Backend, CallOutcome, Caller, Config, Context as _, Engine, Error, Executor, Func, FuncType,
@@ -160,6 +162,14 @@ pub fn check(seed: u64) -> Result<bool, String> {
                 return Err(format!("{way:?}: {outcome:?}\n  the first: {first:?}"));
             }
             Some(_) => {}
+        }
+    }
+    #[cfg(feature = "wasmtime")]
+    {
+        let module = Module::new(&Engine::default(), &text).map_err(|e| format!("{e:#}"))?;
+        let theirs = peer::run(module.wasm()).map_err(|e| format!("wasmtime: {e:#}"))?;
+        if first.as_ref() != Some(&theirs) {
+            return Err(format!("wasmtime: {theirs:?}\n  sheave: {first:?}"));
         }
     }
     Ok(first.is_some_and(|f| f.0.is_ok()))

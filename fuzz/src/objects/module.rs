@@ -135,6 +135,7 @@ impl Gen<'_> {
             .push_str(")\n(import \"\" \"note\" (func $note (param i64)))\n");
         self.text
             .push_str("(import \"\" \"same\" (func $same (param anyref) (result anyref)))\n");
+        self.text.push_str("(tag $e (param i32 anyref))\n");
         for i in 0..self.globals.len() {
             let kind = self.globals[i];
             let init = self.constant(kind, 2);
@@ -277,7 +278,10 @@ impl Gen<'_> {
         self.text
             .push_str("(func (export \"run\") (param i32) (result i64)\n");
         for f in 0..self.funcs.len() {
-            self.text.push_str("(global.set $fuel (local.get 0))");
+            let _ = write!(
+                self.text,
+                "(global.set $fuel (local.get 0)) (block $run{f} (try_table (catch_all $run{f}) "
+            );
             for p in self.funcs[f].params.clone() {
                 let arg = self.constant(p, 2);
                 self.text.push_str(&arg);
@@ -286,7 +290,7 @@ impl Gen<'_> {
             for r in self.funcs[f].results.clone().into_iter().rev() {
                 self.mix(r);
             }
-            self.text.push('\n');
+            self.text.push_str("))\n");
         }
         for i in 0..self.globals.len() {
             let _ = write!(self.text, "(global.get $g{i})");
