@@ -102,11 +102,8 @@ impl For {
                 .unwrap();
                 // Who leaves the frame needs no accumulator; not keeping it frees a register on the fast path.
                 let leaves = ["call", "suspend", "resume", "switch"];
-                let acc = if leaves.iter().any(|word| name.contains(word)) {
-                    "0"
-                } else {
-                    "acc"
-                };
+                let left = leaves.iter().any(|word| name.contains(word));
+                let acc = if left { "0" } else { "acc" };
                 format!("return cold_{name}(ip, fp, vm, m0, csp, {acc}, a32, a64)")
             }
             For::Portable => format!(
