@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::{env, fs, path::Path};
 
 mod optional;
+mod ssse3;
 mod text;
 
 use optional::is_left_out;
@@ -556,32 +557,11 @@ fn threaded_source(abi: &str) -> String {
         write!(s, "unsafe extern \"{abi}\" fn absent({PARAMS}) -> u32 {{\n // SAFETY: I1, as every handler.\n unsafe {{ {trap} }}\n}}\n").unwrap();
     }
     if abi == "sysv64" && env::var_os("CARGO_FEATURE_SIMD").is_some() {
-        ssse3(&mut s, abi);
+        ssse3::ssse3(&mut s, abi);
     }
     write!(s, "/// For each op the handler with no operand cached, then as many as it has operands that can be: the first, the second, the third.\npub(crate) static HANDLERS: [Handler; {count}] = [\n{table}];\n").unwrap();
     write!(s, "/// By opcode: where its handlers start.\npub(crate) static FIRST: [u16; {}] = [{firsts}];\n", OPS.len()).unwrap();
     s
-}
-
-/// The ops that have a second handler for processors with SSSE3, and its function in `simd::x86::ssse3`.
-const SSSE3: &[(&str, &str)] = &[("i8x16_swizzle", "swizzle"), ("i8x16_shuffle", "shuffle")];
-
-fn ssse3(s: &mut String, abi: &str) {
-    s.push_str("/// The handler of an op for processors with SSSE3, if it has another one.\npub(crate) fn ssse3_handler(op: sheave_isa::Op) -> Option<Handler> {\n match op as usize {\n");
-    let mut handlers = String::new();
-    for (name, function) in SSSE3 {
-        let index = OPS.iter().position(|op| op.name == *name);
-        let index = index.expect("an op of the table");
-        let text = body(For::Threaded, index, &OPS[index], None, &mut String::new());
-        let text = text.replace(
-            &format!("simd::{function}("),
-            &format!("simd::x86::ssse3::{function}("),
-        );
-        writeln!(s, "    {index} => Some(h_{name}_ssse3),").unwrap();
-        write!(handlers, "#[target_feature(enable = \"ssse3\")]\nunsafe extern \"{abi}\" fn h_{name}_ssse3({PARAMS}) -> u32 {{\n // SAFETY: as every handler; the linker has asked for SSSE3.\n unsafe {{ {text} }}\n}}\n").unwrap();
-    }
-    s.push_str("    _ => None,\n }\n}\n");
-    s.push_str(&handlers);
 }
 
 fn portable_source() -> String {

@@ -82,14 +82,14 @@ impl Vm {
         if self.depth >= MAX_DEPTH {
             return Err(Trap::StackOverflow);
         }
-        self.reserve_stack(self.top, u64::from(slots) * 8)?;
+        let records = self.reserve_stack(self.top, u64::from(slots) * 8)?;
         self.depth += 1;
         let entry = core::mem::replace(&mut self.entry_stack, self.current);
         Ok(Activation {
             inst: self.inst,
             fp: self.frame_at(),
             ip: self.code_position(),
-            records: self.records_bytes(),
+            records,
             top: self.top,
             frame: self.top,
             stack: self.current,

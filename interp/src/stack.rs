@@ -43,13 +43,22 @@ impl Vm {
         self.stack_len() - self.records_at()
     }
 
-    /// Makes room for `frame_bytes` from byte `at` of the chunk up, and for records.
-    pub(crate) fn reserve_stack(&mut self, at: u32, frame_bytes: u64) -> Result<(), Trap> {
-        let (records, old_len) = (self.records_bytes(), self.stack_len());
+    /// Makes room for `frame_bytes` from byte `at` of the chunk up, and for records; gives the bytes of those that there are.
+    #[inline]
+    pub(crate) fn reserve_stack(&mut self, at: u32, frame_bytes: u64) -> Result<u32, Trap> {
+        let len = self.stack_len();
+        let records = len - self.records_at();
         let need = u64::from(at) + frame_bytes + u64::from(records) + RED_ZONE;
-        if need <= u64::from(old_len) {
-            return Ok(());
+        if need > u64::from(len) {
+            self.grow_stack(need, records)?;
         }
+        Ok(records)
+    }
+
+    /// Gives the current stack a chunk of at least `need` bytes.
+    #[cold]
+    fn grow_stack(&mut self, need: u64, records: u32) -> Result<(), Trap> {
+        let old_len = self.stack_len();
         // What is around it counts as well.
         let around = self.chain_bytes - old_len;
         let most = self.max_stack.saturating_sub(around);
