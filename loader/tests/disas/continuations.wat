@@ -46,7 +46,7 @@
     (resume $k (i32.const 1) (ref.null $k))))
 ;;= func 0 $body, 3 slots
 ;;=     i32_add_imm s1, s0, 1
-;;=     suspend tag 0, s1, 1, 1
+;;=     suspend tag 0, s1, 1, 1, 0
 ;;=     ret_imm 1
 ;;= func 1 $three, 5 slots
 ;;=     ret_imm 1
@@ -92,7 +92,7 @@
 ;;=     catch_all 0, s2, 0, @19
 ;;= func 6 $switch, 4 slots
 ;;=     const32 s1, 8
-;;=     switch s0, ty 7, back 5, tag 1, s1, 1, 3
+;;=     switch s0, ty 7, back 5, tag 1, s1, 1, 3, 0
 ;;=     ret_n s1, 3
 ;;= func 7 $null, 2 slots
 ;;=     const32 s0, 1
