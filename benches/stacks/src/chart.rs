@@ -20,7 +20,9 @@ pub type Row = (&'static str, &'static str, [Option<f64>; 3]);
 pub fn svg(engines: [&str; 3], rows: &[Row]) -> String {
     let height = TOP + LINE * rows.len() as f64 + 50.0;
     let bottom = height - 40.0;
-    let x = |ratio: f64| LEFT + (WIDTH - LEFT - RIGHT) * (ratio.clamp(LOW, HIGH) / LOW).ln() / (HIGH / LOW).ln();
+    let x = |ratio: f64| {
+        LEFT + (WIDTH - LEFT - RIGHT) * (ratio.clamp(LOW, HIGH) / LOW).ln() / (HIGH / LOW).ln()
+    };
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" \
          font-family=\"system-ui, 'DejaVu Sans', sans-serif\" font-size=\"11\">\n\
@@ -39,7 +41,11 @@ pub fn svg(engines: [&str; 3], rows: &[Row]) -> String {
         );
     }
     for tick in [0.002, 0.01, 0.05, 0.2, 1.0, 5.0] {
-        let (stroke, dash) = if tick == 1.0 { ("#9ca3af", "") } else { ("#e5e7eb", " stroke-dasharray=\"2 3\"") };
+        let (stroke, dash) = if tick == 1.0 {
+            ("#9ca3af", "")
+        } else {
+            ("#e5e7eb", " stroke-dasharray=\"2 3\"")
+        };
         let _ = writeln!(
             out,
             "<line x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"{1}\" y2=\"{bottom}\" stroke=\"{stroke}\"{dash}/>\
@@ -61,7 +67,13 @@ pub fn svg(engines: [&str; 3], rows: &[Row]) -> String {
             y + 14.0
         );
         let Some(base) = times[1] else {
-            let _ = writeln!(out, "<text x=\"{:.1}\" y=\"{:.1}\" fill=\"#6b7280\">{} cannot run it</text>", x(0.2), y + 4.0, engines[1]);
+            let _ = writeln!(
+                out,
+                "<text x=\"{:.1}\" y=\"{:.1}\" fill=\"#6b7280\">{} cannot run it</text>",
+                x(0.2),
+                y + 4.0,
+                engines[1]
+            );
             continue;
         };
         for (time, colour) in times.iter().zip(COLOURS) {

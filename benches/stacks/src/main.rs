@@ -32,15 +32,45 @@ macro_rules! program {
 }
 
 const PROGRAMS: &[Program] = &[
-    program!("generator", 10_000_000, 10_000_000, "a value by suspend and resume"),
+    program!(
+        "generator",
+        10_000_000,
+        10_000_000,
+        "a value by suspend and resume"
+    ),
     program!("create", 5_000_000, 20_000, "cont.new, resume, return"),
-    program!("ring", 10_000_000, 10_000_000, "a switch, among 1,000 tasks"),
-    program!("nested", 20_000, 20_000, "suspend and resume through 1,000 handlers"),
-    program!("c10m", 1_000_000, 20_000, "made, suspended with all others, resumed"),
+    program!(
+        "ring",
+        10_000_000,
+        10_000_000,
+        "a switch, among 1,000 tasks"
+    ),
+    program!(
+        "nested",
+        20_000,
+        20_000,
+        "suspend and resume through 1,000 handlers"
+    ),
+    program!(
+        "c10m",
+        1_000_000,
+        20_000,
+        "made, suspended with all others, resumed"
+    ),
     program!("drops", 5_000_000, 20_000, "made, suspended, dropped"),
-    program!("state", 10_000_000, 10_000_000, "get or put of a state kept by a handler"),
+    program!(
+        "state",
+        10_000_000,
+        10_000_000,
+        "get or put of a state kept by a handler"
+    ),
     program!("sieve", 2_000, 2_000, "a prime by a chain of generators"),
-    program!("skynet", 1_000_000, 10_000, "a leaf of a tree of continuations"),
+    program!(
+        "skynet",
+        1_000_000,
+        10_000,
+        "a leaf of a tree of continuations"
+    ),
 ];
 
 const ROUNDS: usize = 5;
@@ -118,7 +148,10 @@ fn peak_bytes() -> u64 {
 
 /// One program on one engine: prints seconds, result, and bytes.
 fn one(engine: &str, name: &str, n: i64) -> Result<()> {
-    let program = PROGRAMS.iter().find(|p| p.name == name).ok_or("no such program")?;
+    let program = PROGRAMS
+        .iter()
+        .find(|p| p.name == name)
+        .ok_or("no such program")?;
     let wasm = wat::parse_str(program.text)?;
     let before = peak_bytes();
     let (seconds, result) = match engine {
@@ -152,9 +185,15 @@ fn main() -> Result<()> {
             continue;
         }
         let mut best = [None::<f64>; 3];
-        let mut last = [(0, 0); 3];
+        let mut last = [(0_i64, 0_u64); 3];
         let mut error = [const { String::new() }; 3];
-        let times = |engine: usize| if engine == 1 { program.n_native } else { program.n };
+        let times = |engine: usize| {
+            if engine == 1 {
+                program.n_native
+            } else {
+                program.n
+            }
+        };
         for _ in 0..ROUNDS {
             for (i, engine) in ENGINES.iter().enumerate() {
                 let n = times(i).to_string();
@@ -163,7 +202,11 @@ fn main() -> Result<()> {
                     .output()?;
                 let out = String::from_utf8_lossy(&run.stdout);
                 let mut words = out.split_whitespace();
-                match (words.next().map(str::parse::<f64>), words.next(), words.next()) {
+                match (
+                    words.next().map(str::parse::<f64>),
+                    words.next(),
+                    words.next(),
+                ) {
                     (Some(Ok(seconds)), Some(result), Some(bytes)) => {
                         best[i] = Some(best[i].unwrap_or(f64::MAX).min(seconds));
                         last[i] = (result.parse()?, bytes.parse()?);
@@ -191,7 +234,9 @@ fn main() -> Result<()> {
                     let bytes = last[i].1 as i64 / times(i);
                     println!(
                         "| {} | {} | {engine} | {} | {ns:.1} | {ratio} | {bytes} |",
-                        program.name, program.unit, times(i)
+                        program.name,
+                        program.unit,
+                        times(i)
                     );
                 }
                 None if i == 2 => {}

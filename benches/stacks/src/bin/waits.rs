@@ -61,10 +61,14 @@ macro_rules! guest {
         let engine = $engine::Engine::new(&$engine::Config::new())?;
         let module = $engine::Module::new(&engine, $wasm)?;
         let mut linker = $engine::Linker::<u64>::new(&engine);
-        linker.func_wrap("host", "plain", |mut caller: $engine::Caller<'_, u64>, i: i64| {
-            *caller.data_mut() += 1;
-            i
-        })?;
+        linker.func_wrap(
+            "host",
+            "plain",
+            |mut caller: $engine::Caller<'_, u64>, i: i64| {
+                *caller.data_mut() += 1;
+                i
+            },
+        )?;
         linker.func_wrap_async(
             "host",
             "ready",
@@ -108,7 +112,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let wasm = wat::parse_str(GUEST)?;
     let mut ours = guest!(sheave, &wasm);
     let mut theirs = guest!(wasmtime, &wasm);
-    println!("{:<10} {:>10} {:>10} {:>8}", "a call", "sheave", "wasmtime", "ratio");
+    println!(
+        "{:<10} {:>10} {:>10} {:>8}",
+        "a call", "sheave", "wasmtime", "ratio"
+    );
     for case in CASES {
         let (mut a, mut b, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         for round in 0..ROUNDS {
