@@ -6,7 +6,13 @@
 #[path = "../fuzz/src/random.rs"]
 mod random;
 
-#[allow(unreachable_pub, dead_code, reason = "shared with the fuzzer")]
+// The fuzzer's feature `wasmtime` is none of this package's.
+#[allow(
+    unreachable_pub,
+    dead_code,
+    unexpected_cfgs,
+    reason = "shared with the fuzzer"
+)]
 #[path = "../fuzz/src/objects/mod.rs"]
 mod objects;
 
