@@ -82,8 +82,10 @@ unsafe fn save(vm: *mut Vm, stack: *mut Stack, from: From, landing: Landing) {
 unsafe fn leave(vm: *mut Vm, number: u32, stack: *mut Stack, from: From, op: Landing) {
     // SAFETY: I1.
     unsafe {
+        let len = (*stack).len;
+        (*vm).chain_bytes -= len;
         (*stack).outer = number;
-        (*stack).bytes = (*stack).len;
+        (*stack).bytes = len;
         (*stack).parent = NONE;
         (*stack).state = State::Suspended;
         save(vm, stack, from, op);
@@ -174,9 +176,10 @@ unsafe fn make_cont(vm: *mut Vm, ty: u32, number: u32) -> u32 {
     unsafe {
         let cont = (*vm).gc_bump;
         let ty = *(*vm).types.add(ty as usize);
-        let object = (*vm).gc_base.add(cont as usize).cast::<u64>();
-        object.write((u64::from(ty) << 32 | u64::from(CONT_TYPE)).to_le());
-        object.add(1).write(u64::from(number).to_le());
+        let object = (*vm).gc_base.add(cont as usize).cast::<u32>();
+        object.write(CONT_TYPE.to_le());
+        object.add(1).write(ty.to_le());
+        object.add(2).cast::<u64>().write(u64::from(number).to_le());
         (*vm).gc_bump = cont + GRANULE;
         cont
     }
@@ -225,7 +228,6 @@ pub(crate) unsafe fn fast_suspend<const THREADED: bool>(
         let stack = (*vm).stacks.as_mut_ptr().add(number as usize);
         let (parent, clause) = parents_clause::<THREADED>(vm, stack, tag, false)?;
         (*vm).current = (*stack).parent;
-        (*vm).chain_bytes -= (*stack).len;
         let cont = make_cont(vm, clause.ty(), number);
         leave(vm, number, stack, from, op);
         let (fp, csp) = install(vm, parent);
@@ -262,10 +264,10 @@ pub(crate) unsafe fn fast_switch<const THREADED: bool>(
         let old = stacks.add(current as usize);
         let (parent, _) = parents_clause::<THREADED>(vm, old, tag, true)?;
         let outer = stacks.add((*stack).outer as usize);
-        let bytes = ((*vm).chain_bytes - (*old).len).checked_add((*stack).bytes)?;
+        let bytes = (*vm).chain_bytes.checked_add((*stack).bytes)?;
         if (*stack).landing.want() != op.given() + 1
             || (*outer).results != (*parent).landing.want()
-            || bytes > (*vm).max_stack
+            || bytes - (*old).len > (*vm).max_stack
         {
             return None;
         }
