@@ -256,11 +256,21 @@ impl Vm {
     /// Uses a continuation: its stacks are the innermost ones, and `parent` waits for them. Says what the innermost was doing.
     fn take_up(&mut self, cont: &Usable, ready: &Ready, parent: u32) -> State {
         self.consume_cont(cont.object);
-        self.stacks[ready.outer].parent = parent;
-        let inner = &mut self.stacks[ready.inner];
-        let state = core::mem::replace(&mut inner.state, State::Active);
-        self.chain_bytes += ready.bytes;
-        self.install_stack(ready.inner);
+        self.put_in_place(ready.inner, ready.outer, ready.bytes, parent)
+    }
+
+    /// As [`Vm::take_up`], of stacks from `inner` to `outer` with chunks of so many bytes, whatever leads to them.
+    pub(super) fn put_in_place(
+        &mut self,
+        inner: u32,
+        outer: u32,
+        bytes: u32,
+        parent: u32,
+    ) -> State {
+        self.stacks[outer].parent = parent;
+        let state = core::mem::replace(&mut self.stacks[inner].state, State::Active);
+        self.chain_bytes += bytes;
+        self.install_stack(inner);
         state
     }
 

@@ -257,10 +257,7 @@ impl Vm {
             };
             m.wait_for_cont(&activation, 0, &[]);
             let (outer, bytes) = (m.stacks[inner].outer, m.stacks[inner].bytes);
-            m.stacks[outer].parent = m.current;
-            m.stacks[inner].state = State::Active;
-            m.chain_bytes += bytes;
-            m.install_stack(inner);
+            m.put_in_place(inner, outer, bytes, m.current);
             m.across.message = Message::End;
             wake(vm, inner);
             (*vm).finish(activation);
