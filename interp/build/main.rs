@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::{env, fs, path::Path};
 
+mod conts;
 mod optional;
 mod ssse3;
 mod text;
@@ -347,25 +348,7 @@ fn words(f: For, op: &OpDef, effect: &str, cold: &mut String) -> String {
                     enter(f, size, &slow)
                 )
             }
-            "suspend" | "resume" | "switch" => {
-                let call = format!("slow::{word}(vm, ip.add({size}))");
-                let slow = f.out_of_line(op.name, &call, cold);
-                // From `base` on they are those of a landing.
-                let base = op.operands.iter().find(|o| o.name == "base");
-                let at = f.offset(base.expect("they have one"));
-                let (threaded, assign) = match f {
-                    For::Threaded => (
-                        true,
-                        "let (fp, csp, m0, acc) = (to.fp, to.csp, (*vm).mem0, to.acc);",
-                    ),
-                    For::Portable => (false, "(fp, csp) = (to.fp, to.csp);"),
-                };
-                format!(
-                    "let from = From {{ ip, size: {size}, fp, csp }}; let Some(to) = fast_{word}::<{threaded}>(vm, from, {}, Landing::read(ip, {at})) else {{ {slow} }}; {assign} {}",
-                    a.join(", "),
-                    f.dispatch("to.ip")
-                )
-            }
+            "suspend" | "resume" | "switch" => conts::goes_over(f, op, word, &a, cold),
             "return_call" | "return_call_ref" => {
                 let call = format!("slow::{word}(vm, ip.add({size}))");
                 let slow = f.out_of_line(op.name, &call, cold);

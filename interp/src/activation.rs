@@ -131,7 +131,7 @@ impl Vm {
                 }
                 m.reserve_stack(activation.frame, value >> 32)
                     .map_err(|t| m.not_entered(Exit::Trap(t)))?;
-                m.fp = m.stack_base.add(activation.frame as usize);
+                m.fp = m.stack_base().add(activation.frame as usize);
                 m.push_exit(activation);
                 m.ip = m.code_base.add(value as u32 as usize);
             }
@@ -255,7 +255,7 @@ impl Vm {
         }
         // SAFETY: I3, both were inside the chunk, which never shrinks.
         unsafe {
-            self.fp = self.stack_base.add(activation.fp as usize);
+            self.fp = self.stack_base().add(activation.fp as usize);
             self.csp = self.stack_end().sub(activation.records as usize);
         }
         self.ip = self.code_base.wrapping_add(activation.ip as usize);

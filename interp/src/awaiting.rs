@@ -123,7 +123,7 @@ pub(crate) unsafe fn host_ended(vm: *mut Vm, awaited: Awaited, status: HostStatu
     // SAFETY: the caller's promise. `next` is where an op stands.
     unsafe {
         if status == HostStatus::Done {
-            (*vm).acc = get_u64((*vm).stack_base.add(awaited.frame as usize), 0);
+            (*vm).acc = get_u64((*vm).stack_base().add(awaited.frame as usize), 0);
             (*vm).ip = (*vm).code_base.add(next as usize);
             return 0;
         }

@@ -424,7 +424,7 @@ unsafe fn call_host(vm: *mut Vm, f: FuncAddr, base: u16, next: *const u8, again:
         let status = entry((*vm).host_cx, data, frame);
         (*vm).top = top;
         if status == HostStatus::Done {
-            (*vm).acc = get_u64((*vm).stack_base.add(frame as usize), 0);
+            (*vm).acc = get_u64((*vm).stack_base().add(frame as usize), 0);
             (*vm).ip = next;
             return 0;
         }

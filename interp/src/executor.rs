@@ -83,7 +83,9 @@ pub(crate) unsafe fn run(vm: *mut Vm) -> u32 {
 )]
 pub(crate) mod threaded {
     //! One function an op; see `build/`.
-    use crate::conts::{From, Landing, fast_resume, fast_suspend, fast_switch};
+    use crate::conts::{
+        Clause, From, Landing, clause_for, fast_resume, fast_switch, suspend_to_clause,
+    };
     use crate::gc::access::*;
     use crate::regs::*;
     use crate::simd::{self, V128};
@@ -124,7 +126,7 @@ pub(crate) mod threaded {
 )]
 mod portable {
     //! One arm an op; see `build/`.
-    use crate::conts::{From, Landing, fast_resume, fast_suspend, fast_switch};
+    use crate::conts::{From, Landing, clause_for, fast_resume, fast_switch, suspend_to_clause};
     use crate::gc::access::*;
     use crate::regs::*;
     use crate::simd::{self, V128};

@@ -104,7 +104,7 @@ impl Vm {
         // in the chunk, which never shrinks, and nothing since was put over them.
         unsafe {
             self.ip = self.code_base.add(paused.ip as usize);
-            self.fp = self.stack_base.add(paused.fp as usize);
+            self.fp = self.stack_base().add(paused.fp as usize);
             self.csp = self.stack_end().sub(paused.records as usize);
         }
         // What has changed the instance meanwhile has taken all of it anew.

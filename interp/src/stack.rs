@@ -12,13 +12,17 @@ use crate::vm::Vm;
 pub(crate) const RED_ZONE: u64 = 32;
 
 impl Vm {
-    pub(crate) fn place_stack(&mut self) {
-        // SAFETY: I3, the arena gave this object.
-        self.stack_base = unsafe {
-            self.arena
-                .base()
-                .add(self.stacks[self.current].off as usize)
-        };
+    /// Where the current stack's chunk lies.
+    #[inline]
+    pub(crate) fn stack_base(&self) -> *mut u8 {
+        self.chunk(self.current, 0)
+    }
+
+    /// Byte of the current stack's chunk that a pointer leads to. By addresses alone: the chunk may just have moved away.
+    #[inline]
+    fn in_chunk(&self, at: *mut u8) -> u32 {
+        let in_arena = at.addr() - self.arena_base.addr();
+        in_arena as u32 - self.stacks[self.current].off
     }
 
     /// Bytes of the current stack's chunk.
@@ -29,13 +33,12 @@ impl Vm {
 
     pub(crate) fn stack_end(&self) -> *mut u8 {
         // SAFETY: I3, the chunk has this length.
-        unsafe { self.stack_base.add(self.stack_len() as usize) }
+        unsafe { self.stack_base().add(self.stack_len() as usize) }
     }
 
     /// Byte of the chunk at which the innermost record starts.
     pub(crate) fn records_at(&self) -> u32 {
-        // By addresses alone: the chunk may just have moved away under these pointers.
-        (self.csp.addr() - self.stack_base.addr()) as u32
+        self.in_chunk(self.csp)
     }
 
     /// Bytes from the chunk's end down to there.
@@ -75,7 +78,7 @@ impl Vm {
             .map_err(|_| Trap::StackOverflow)?
             .get();
         let old_off = self.stacks[self.current].off;
-        let fp = self.fp.addr() - self.stack_base.addr();
+        let fp = self.frame_at() as usize;
         let base = self.arena.base();
         let values = (old_len - records) as usize;
         // SAFETY: both objects are alive and disjoint; values lie below the records in either.
@@ -92,11 +95,11 @@ impl Vm {
         let stack = &mut self.stacks[self.current];
         (stack.off, stack.len) = (new_off, new_len);
         self.generation = self.arena.generation();
+        self.arena_base = base;
         self.place_heap();
-        self.place_stack();
         // SAFETY: I3, both positions are inside the longer chunk.
         unsafe {
-            self.fp = self.stack_base.add(fp);
+            self.fp = self.stack_base().add(fp);
             self.csp = self.stack_end().sub(records as usize);
         }
         self.install(self.inst);
@@ -131,6 +134,6 @@ impl Vm {
 
     /// Byte of the chunk at which the current frame starts.
     pub(crate) fn frame_at(&self) -> u32 {
-        (self.fp.addr() - self.stack_base.addr()) as u32
+        self.in_chunk(self.fp)
     }
 }

@@ -13,7 +13,7 @@ use sheave_types::{TypeDef, TypeRegistry};
 use crate::activation::PauseReason;
 use crate::awaiting::Awaited;
 use crate::code_space::CodeSpace;
-use crate::conts::{Across, HostClauses, Stacks, Suspended};
+use crate::conts::{Across, HostClauses, Stacks, Standing, State, Suspended};
 use crate::exceptions::TagRec;
 use crate::executor::Executor;
 use crate::gc::Gc;
@@ -98,6 +98,8 @@ pub struct Vm {
     pub(crate) funcs_len: usize,
     pub(crate) inst: u32,
     pub(crate) trap: Trap,
+    /// How a stack of the current instance stands that was suspended, and can be gone to within it.
+    pub(crate) goes_on: Standing,
     pub(crate) fuel: u64,
     pub(crate) interrupt_ptr: *const AtomicU32,
     pub(crate) imported_globals: *const u32,
@@ -118,8 +120,7 @@ pub struct Vm {
     pub(crate) mem0: *mut u8,
     pub(crate) acc: u64,
 
-    // Where the current stack's chunk lies, and the first byte above all frames in use.
-    pub(crate) stack_base: *mut u8,
+    // The first byte above all frames in use.
     pub(crate) top: u32,
     pub(crate) depth: u32,
     pub(crate) max_stack: u32,
@@ -175,6 +176,8 @@ unsafe impl Sync for Vm {}
 
 /// No instance is installed.
 pub(crate) const NO_INSTANCE: u32 = u32::MAX;
+/// What is added up to twice this is still a number of 32 bits.
+const MOST_STACK_BYTES: u32 = i32::MAX as u32;
 const FIRST_STACK_BYTES: u32 = if cfg!(miri) { 1 << 12 } else { 1 << 15 };
 
 impl Vm {
@@ -188,11 +191,28 @@ impl Vm {
         types: Arc<TypeRegistry>,
     ) -> Result<Vm, StoreError> {
         let mut arena = Arena::new(&config.arena)?;
-        let max_stack = config.max_stack_bytes.clamp(1 << 10, 1 << 31) & !15;
+        let max_stack = config.max_stack_bytes.clamp(1 << 10, MOST_STACK_BYTES) & !15;
         let stack_len = FIRST_STACK_BYTES.min(max_stack);
         let stack_off = arena.alloc(stack_len)?.get();
+        let stacks = Stacks::new(stack_off, stack_len);
+        let mut vm = Vm::bare(arena, space, types, stacks, max_stack);
+        vm.chain_bytes = stack_len;
+        vm.csp = vm.stack_end();
+        vm.fp = vm.stack_base();
+        vm.install(NO_INSTANCE);
+        Ok(vm)
+    }
+
+    /// A machine with nothing in it, whose registers are to be set.
+    pub(crate) fn bare(
+        arena: Arena,
+        space: Arc<CodeSpace>,
+        types: Arc<TypeRegistry>,
+        stacks: Stacks,
+        max_stack: u32,
+    ) -> Vm {
         let interrupt = Arc::new(AtomicU32::new(0));
-        let mut vm = Vm {
+        Vm {
             mem0_len: 0,
             cells: core::ptr::null(),
             code_base: space.base(),
@@ -204,10 +224,11 @@ impl Vm {
             funcs_len: 0,
             inst: NO_INSTANCE,
             trap: Trap::Unreachable,
+            goes_on: Standing::default(),
             fuel: 0,
             interrupt_ptr: Arc::as_ptr(&interrupt),
             imported_globals: core::ptr::null(),
-            arena_base: core::ptr::null_mut(),
+            arena_base: arena.base(),
             tags_ptr: core::ptr::null(),
             mem0_inner: 0,
             gc_base: core::ptr::NonNull::dangling().as_ptr(),
@@ -219,14 +240,13 @@ impl Vm {
             csp: core::ptr::null_mut(),
             mem0: core::ptr::null_mut(),
             acc: 0,
-            stack_base: core::ptr::null_mut(),
             top: 0,
             depth: 0,
             max_stack,
-            stacks: Stacks::new(stack_off, stack_len),
+            stacks,
             current: 0,
             entry_stack: 0,
-            chain_bytes: stack_len,
+            chain_bytes: 0,
             host_clauses: Vec::new(),
             suspended: None,
             suspending: None,
@@ -252,12 +272,7 @@ impl Vm {
             tags: Vec::new(),
             global_cells: Vec::new(),
             gc: Gc::default(),
-        };
-        vm.place_stack();
-        vm.csp = vm.stack_end();
-        vm.fp = vm.stack_base;
-        vm.install(NO_INSTANCE);
-        Ok(vm)
+        }
     }
 
     #[cfg_attr(not(threaded), expect(dead_code, reason = "there is but one"))]
@@ -323,6 +338,8 @@ impl Vm {
     /// Makes `inst` the current instance: everything handlers read of it is taken anew.
     pub(crate) fn install(&mut self, inst: u32) {
         self.inst = inst;
+        self.goes_on = Standing::new(inst, State::Suspended);
+        self.stacks[self.current].standing.inst = inst;
         self.arena_base = self.arena.base();
         self.funcs_ptr = self.funcs.as_ptr();
         self.funcs_len = self.funcs.len();
@@ -364,11 +381,11 @@ impl Vm {
         if self.generation != self.arena.generation() {
             self.generation = self.arena.generation();
             let (fp, records) = (self.frame_at() as usize, self.records_bytes() as usize);
+            self.arena_base = self.arena.base();
             self.place_heap();
-            self.place_stack();
             // SAFETY: I3, both were inside the chunk, which has the same length.
             unsafe {
-                self.fp = self.stack_base.add(fp);
+                self.fp = self.stack_base().add(fp);
                 self.csp = self.stack_end().sub(records);
             }
         }
@@ -393,7 +410,7 @@ impl Vm {
     pub fn frame_ptr(&self, frame: u32) -> *mut u64 {
         debug_assert!(frame <= self.stack_len(), "a frame inside the chunk");
         // SAFETY: I3, frames lie inside the chunk.
-        unsafe { self.stack_base.add(frame as usize) }.cast()
+        unsafe { self.stack_base().add(frame as usize) }.cast()
     }
 }
 

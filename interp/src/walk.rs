@@ -55,9 +55,9 @@ impl Vm {
         Place {
             stack: number,
             at: stack.at,
-            fp: stack.fp,
-            csp: stack.csp,
-            inst: stack.inst,
+            fp: stack.fp - stack.off,
+            csp: stack.csp - stack.off,
+            inst: stack.standing.inst,
             len: stack.len,
         }
     }

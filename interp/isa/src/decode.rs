@@ -90,6 +90,12 @@ impl Instr<'_> {
             .operands()
             .iter()
             .find(|o| o.role == Role::Label)?;
+        self.to(label)
+    }
+
+    /// Where the branch with this operand leads.
+    #[inline]
+    pub(crate) fn to(&self, label: &Place) -> Option<u32> {
         let disp = self.raw(label) as u32 as i32;
         u32::try_from(i64::from(self.pos) + i64::from(disp)).ok()
     }
@@ -99,7 +105,12 @@ impl Instr<'_> {
 #[inline]
 pub fn read_operand(units: &[u16], operand: &Place) -> u64 {
     let at = usize::from(operand.at);
-    (0..operand.units().min(4)).fold(0, |bits, i| bits | u64::from(units[at + i]) << (16 * i))
+    let unit = |i: usize| u64::from(units[at + i]) << (16 * i);
+    match operand.units() {
+        1 => unit(0),
+        2 => unit(0) | unit(1),
+        _ => unit(0) | unit(1) | unit(2) | unit(3),
+    }
 }
 
 /// The text of a function: one op a line, positions only where a branch leads.

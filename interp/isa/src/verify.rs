@@ -4,7 +4,7 @@
 //! leads to the start of an op of the same function that carries [`LABEL`](crate::LABEL), every index is in range,
 //! and the last op does not fall through. It says nothing about *types*: a wrong type gives a wrong number, no more.
 
-use crate::{Instr, Instrs, Kind, Op, Role};
+use crate::{ALL, Instr, Instrs, Kind, OP_COUNT, OPS, Op, Role};
 
 /// How many slots a function's arguments and results take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -82,11 +82,21 @@ pub fn verify(
     shape: FuncShape,
     module: &impl ModuleShape,
 ) -> Result<Option<u32>, VerifyError> {
+    verify_all::<true>(code, frame_slots, shape, module)
+}
+
+/// With a short way for [`PLAIN`] ops, or without.
+fn verify_all<const SHORT: bool>(
+    code: &[u16],
+    frame_slots: u32,
+    shape: FuncShape,
+    module: &impl ModuleShape,
+) -> Result<Option<u32>, VerifyError> {
     let err = |pos, kind| Err(VerifyError { pos, kind });
     if frame_slots > 65_536 || shape.params.max(shape.results) > frame_slots {
         return err(0, VerifyErrorKind::FrameTooLarge);
     }
-    let mut labels = Labels::new(code.len());
+    let mut branches = Branches::new(code.len());
     let mut ends = false;
     let mut table = Table::default();
     let mut handlers = None;
@@ -96,6 +106,15 @@ pub fn verify(
             Ok(i) => return err(i.pos, VerifyErrorKind::BadOp),
             Err(pos) => return err(pos, VerifyErrorKind::BadOp),
         };
+        if i.label {
+            branches.labels.set(i.pos);
+        }
+        ends = i.op.shape().ends;
+        if SHORT && table.left == 0 && PLAIN[i.op as usize] {
+            check_plain(&i, frame_slots, &mut branches)
+                .map_err(|kind| VerifyError { pos: i.pos, kind })?;
+            continue;
+        }
         if !table.take(&i) {
             return err(i.pos, VerifyErrorKind::BadTarget);
         }
@@ -104,26 +123,73 @@ pub fn verify(
         }
         check_operands(&i, frame_slots, shape, module)
             .map_err(|kind| VerifyError { pos: i.pos, kind })?;
-        if i.label {
-            labels.set(i.pos);
+        if has_label(&i) {
+            branches.add(i.target());
         }
-        ends = i.op.shape().ends;
     }
     if !ends || table.left > 0 {
         return err(code.len() as u32, VerifyErrorKind::FallsOffEnd);
     }
-    for i in Instrs::new(code).flatten() {
-        if i.op
-            .shape()
-            .operands()
-            .last()
-            .is_some_and(|o| o.role == Role::Label)
-            && !i.target().is_some_and(|t| labels.get(t))
-        {
-            return err(i.pos, VerifyErrorKind::BadTarget);
-        }
+    if !branches.lead_to_labels() {
+        let leads = |i: &Instr<'_>| i.target().is_some_and(|t| branches.labels.get(t));
+        let mut all = Instrs::new(code).flatten();
+        let wrong = all.find(|i| has_label(i) && !leads(i));
+        return err(wrong.map_or(0, |i| i.pos), VerifyErrorKind::BadTarget);
     }
     Ok(handlers)
+}
+
+/// Whether an op branches: the label is its last operand.
+fn has_label(i: &Instr<'_>) -> bool {
+    let last = i.op.shape().operands().last();
+    last.is_some_and(|o| o.role == Role::Label)
+}
+
+/// Ops of which nothing must be seen but that their slots lie in the frame, and where they branch: most of any program.
+static PLAIN: [bool; OP_COUNT] = {
+    let mut all = [false; OP_COUNT];
+    let mut i = 0;
+    while i < OP_COUNT {
+        all[i] = is_plain(ALL[i]);
+        i += 1;
+    }
+    all
+};
+
+const fn is_plain(op: Op) -> bool {
+    let row = &OPS[op as usize];
+    // Those that say what must follow them, that have to do with slot 0, or with what is noted.
+    if matches!(row.kind, Kind::Internal)
+        || matches!(
+            op,
+            Op::BrTable | Op::BrTableAdd | Op::TryRange | Op::Ret1 | Op::RetImm | Op::RetV128
+        )
+    {
+        return false;
+    }
+    let mut k = 0;
+    while k < row.operands.len() {
+        let role = row.operands[k].place.role;
+        let is_slot = matches!(role, Role::Out | Role::In | Role::InOut | Role::Set);
+        if !is_slot && !matches!(role, Role::Imm | Role::Label) {
+            return false;
+        }
+        k += 1;
+    }
+    true
+}
+
+#[inline]
+fn check_plain(i: &Instr<'_>, frame: u32, branches: &mut Branches) -> Result<(), VerifyErrorKind> {
+    for o in i.op.shape().operands() {
+        match o.role {
+            Role::Imm => {}
+            Role::Label => branches.add(i.to(o)),
+            _ if u32::from(i.units[usize::from(o.at)]) + o.slots() <= frame => {}
+            _ => return Err(VerifyErrorKind::SlotOutOfFrame),
+        }
+    }
+    Ok(())
 }
 
 /// The ops that belong to the one before them.
@@ -169,6 +235,24 @@ fn check_moves(
     frame: u32,
     module: &impl ModuleShape,
 ) -> Result<(), VerifyErrorKind> {
+    // Names are looked for one by one.
+    let moves = matches!(
+        i.op,
+        Op::Throw
+            | Op::Catch
+            | Op::CatchAll
+            | Op::On
+            | Op::OnSwitch
+            | Op::Suspend
+            | Op::Switch
+            | Op::Resume
+            | Op::ResumeThrow
+            | Op::ResumeThrowRef
+            | Op::ContBind
+    );
+    if !moves {
+        return Ok(());
+    }
     let get = |name| i.get(name).unwrap_or(0);
     let none = FuncShape::default();
     let ty = |name| module.ty(get(name) as u32).unwrap_or(none);
@@ -291,12 +375,45 @@ fn check_operands(
     Ok(())
 }
 
-/// One bit a unit.
-struct Labels(Vec<u64>);
+/// Where branches lead, and where they may.
+struct Branches {
+    labels: Units,
+    targets: Units,
+    /// One leads out of the code.
+    out: bool,
+}
 
-impl Labels {
-    fn new(units: usize) -> Labels {
-        Labels(vec![0; units / 64 + 1])
+impl Branches {
+    fn new(units: usize) -> Branches {
+        Branches {
+            labels: Units::new(units),
+            targets: Units::new(units),
+            out: false,
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, target: Option<u32>) {
+        match target {
+            Some(target) if (target as usize) / 64 < self.targets.0.len() => {
+                self.targets.set(target);
+            }
+            _ => self.out = true,
+        }
+    }
+
+    fn lead_to_labels(&self) -> bool {
+        let mut both = self.targets.0.iter().zip(&self.labels.0);
+        !self.out && both.all(|(targets, labels)| targets & !labels == 0)
+    }
+}
+
+/// One bit a unit.
+struct Units(Vec<u64>);
+
+impl Units {
+    fn new(units: usize) -> Units {
+        Units(vec![0; units / 64 + 1])
     }
 
     fn set(&mut self, at: u32) {
@@ -307,5 +424,64 @@ impl Labels {
         self.0
             .get(at as usize / 64)
             .is_some_and(|w| w >> (at % 64) & 1 != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::LABEL;
+
+    /// Everything there is one of, with shapes of one slot.
+    struct One;
+
+    impl ModuleShape for One {
+        fn func(&self, i: u32) -> Option<FuncShape> {
+            self.ty(i)
+        }
+        fn import(&self, i: u32) -> Option<FuncShape> {
+            self.ty(i)
+        }
+        fn ty(&self, i: u32) -> Option<FuncShape> {
+            let (params, results) = (1, 1);
+            (i == 0).then_some(FuncShape { params, results })
+        }
+        fn tag(&self, i: u32) -> Option<FuncShape> {
+            self.ty(i)
+        }
+        fn counts(&self) -> [u32; 6] {
+            [1; 6]
+        }
+    }
+
+    fn op() -> impl Strategy<Value = Vec<u16>> {
+        // Small operands are often right; those of branches are few units, or ones backwards.
+        let operand = prop_oneof![8 => 0_u16..4, 1 => Just(u16::MAX), 1 => any::<u16>()];
+        let op = (0..OP_COUNT, any::<bool>()).prop_map(|(i, label)| {
+            let bit = if label { LABEL } else { 0 };
+            (ALL[i], ALL[i] as u16 | bit)
+        });
+        op.prop_flat_map(move |(op, unit)| {
+            let operands = proptest::collection::vec(operand.clone(), op.len() - 1);
+            operands.prop_map(move |operands| core::iter::once(unit).chain(operands).collect())
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 8 } else { 4096 }, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_short_way_judges_as_the_long_one(ops in proptest::collection::vec(op(), 0..4), frame in 0_u32..8) {
+            let ops = ops.into_iter().filter(|op| ALL[usize::from(op[0] & !LABEL)].shape().kind != Kind::Internal);
+            let mut code: Vec<u16> = ops.flatten().collect();
+            code.extend([Op::Unreachable as u16 | LABEL]);
+            let shape = FuncShape::default();
+            prop_assert_eq!(
+                verify_all::<true>(&code, frame, shape, &One),
+                verify_all::<false>(&code, frame, shape, &One)
+            );
+        }
     }
 }

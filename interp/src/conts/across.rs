@@ -207,7 +207,7 @@ pub(crate) unsafe fn crossed(vm: *mut Vm) -> u32 {
             Handler::Host(_) => m.entry_stack,
         };
         m.suspend_stacks(target.outer, target.bytes, next, dst, want);
-        m.stacks[inner].state = State::WithHost;
+        m.stacks[inner].standing.state = State::WithHost;
         m.across.asleep.insert(inner, sleepers);
         m.install_stack(parent);
         let payload = match &payload {
@@ -237,7 +237,7 @@ pub(crate) unsafe fn crossed(vm: *mut Vm) -> u32 {
 pub(crate) unsafe fn check_sleepers(vm: *mut Vm, inner: u32) -> Result<(), u32> {
     // SAFETY: I1.
     unsafe {
-        match (&(*vm).stacks)[inner].state {
+        match (&(*vm).stacks)[inner].standing.state {
             State::WithHost => can_wake_all(vm, inner),
             _ => Ok(()),
         }

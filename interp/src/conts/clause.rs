@@ -32,6 +32,20 @@ impl<const THREADED: bool> Clause<THREADED> {
         Clause(unsafe { start.add(Self::SKIP) })
     }
 
+    /// The one that [`Clause::start`] gave.
+    #[cfg(threaded)]
+    #[inline(always)]
+    pub(crate) const fn from_start(start: *mut u8) -> Self {
+        Clause(start)
+    }
+
+    /// Where it stands, for [`Clause::from_start`].
+    #[cfg(threaded)]
+    #[inline(always)]
+    pub(crate) const fn start(self) -> *mut u8 {
+        self.0.cast_mut()
+    }
+
     /// The one behind it.
     ///
     /// # Safety

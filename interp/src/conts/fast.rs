@@ -61,7 +61,7 @@ unsafe fn move_few(to: *mut u8, from: *mut u8, n: u16) {
     }
 }
 
-/// Notes where `stack`, the current one, waits.
+/// Notes where `stack`, the current one, waits. That it is in the current instance stands there already.
 #[inline(always)]
 unsafe fn save(vm: *mut Vm, stack: *mut Stack, from: From, landing: Landing) {
     // SAFETY: I1, I3.
@@ -70,35 +70,30 @@ unsafe fn save(vm: *mut Vm, stack: *mut Stack, from: From, landing: Landing) {
         (*stack).landing = landing;
         (*stack).at = at;
         (*stack).next = at + from.size;
-        let base = (*vm).stack_base.addr();
+        let base = (*vm).arena_base.addr();
         (*stack).fp = (from.fp.addr() - base) as u32;
         (*stack).csp = (from.csp.addr() - base) as u32;
-        (*stack).inst = (*vm).inst;
     }
 }
 
-/// The current stack, `stack` with number `number`, is a suspended continuation of its own from now on.
+/// The current stack, `stack`, is a suspended continuation of its own from now on.
 #[inline(always)]
-unsafe fn leave(vm: *mut Vm, number: u32, stack: *mut Stack, from: From, op: Landing) {
+unsafe fn leave(vm: *mut Vm, stack: *mut Stack, from: From, op: Landing) {
     // SAFETY: I1.
     unsafe {
-        let len = (*stack).len;
-        (*vm).chain_bytes -= len;
-        (*stack).outer = number;
-        (*stack).bytes = len;
-        (*stack).parent = NONE;
-        (*stack).state = State::Suspended;
         save(vm, stack, from, op);
+        (*vm).chain_bytes -= (*stack).len;
+        (*stack).parent = NONE;
+        (*stack).standing = (*vm).goes_on;
     }
 }
 
 /// Makes `stack` the current one; gives its frame and records. Its number is noted already.
 #[inline(always)]
 unsafe fn install(vm: *mut Vm, stack: *mut Stack) -> (*mut u8, *mut u8) {
-    // SAFETY: I3: the chunk is an object of the arena, and what the stack holds are offsets in it.
+    // SAFETY: I3: what the stack holds are offsets in its chunk, an object of the arena.
     unsafe {
-        let base = (*vm).arena_base.add((*stack).off as usize);
-        (*vm).stack_base = base;
+        let base = (*vm).arena_base;
         (
             base.add((*stack).fp as usize),
             base.add((*stack).csp as usize),
@@ -111,7 +106,7 @@ unsafe fn install(vm: *mut Vm, stack: *mut Stack) -> (*mut u8, *mut u8) {
 unsafe fn enter(vm: *mut Vm, stack: *mut Stack, values: *mut u8, n: u16, last: Option<u32>) -> To {
     // SAFETY: I2: its frame has room for what it waits for.
     unsafe {
-        (*stack).state = State::Active;
+        (*stack).standing.state = State::Active;
         let (fp, csp) = install(vm, stack);
         let dst = (*stack).landing.dst();
         let to = fp.add(usize::from(dst) * 8);
@@ -128,20 +123,20 @@ unsafe fn enter(vm: *mut Vm, stack: *mut Stack, values: *mut u8, n: u16, last: O
     }
 }
 
-/// The clause for a tag of the stack that waits for `stack`, the current one, in the same instance; and that stack.
+/// The clause for a tag of the stack that waits for `stack`, the current one, in the same instance.
 #[inline(always)]
 unsafe fn parents_clause<const THREADED: bool>(
     vm: *mut Vm,
     stack: *mut Stack,
     tag: u32,
     switch: bool,
-) -> Option<(*mut Stack, Clause<THREADED>)> {
+) -> Option<Clause<THREADED>> {
     // SAFETY: I1; I2 for the operands of the op and of the clauses that follow the one that the parent waits at; I5 for
     // the tags of the current instance. A stack that is not the activation's first has a parent.
     unsafe {
         let stacks = (*vm).stacks.as_mut_ptr();
         let parent = stacks.add((*stack).parent as usize);
-        if (*parent).inst != (*vm).inst {
+        if (*parent).standing.inst != (*vm).inst {
             return None;
         }
         // Two numbers can be of one tag.
@@ -151,14 +146,20 @@ unsafe fn parents_clause<const THREADED: bool>(
         };
         let mut clause = Clause::<THREADED>::at((*vm).code_base.add((*parent).next as usize));
         let mut left = (*parent).landing.clauses();
-        while left > 0 {
-            if is(clause.tag()) && clause.is_switch() == switch {
-                return Some((parent, clause));
-            }
-            left -= 1;
-            clause = clause.next();
+        if left == 0 {
+            return None;
         }
-        None
+        // Mostly it is the first one, by the same number.
+        if clause.tag() != tag || clause.is_switch() != switch {
+            while !is(clause.tag()) || clause.is_switch() != switch {
+                left -= 1;
+                if left == 0 {
+                    return None;
+                }
+                clause = clause.next();
+            }
+        }
+        Some(clause)
     }
 }
 
@@ -166,7 +167,7 @@ unsafe fn parents_clause<const THREADED: bool>(
 #[inline(always)]
 unsafe fn has_room(vm: *mut Vm) -> bool {
     // SAFETY: I1.
-    unsafe { (*vm).gc_limit - (*vm).gc_bump >= GRANULE }
+    unsafe { (*vm).gc_bump + GRANULE <= (*vm).gc_limit }
 }
 
 /// A continuation that leads to stack `number`. There is room for it.
@@ -206,40 +207,56 @@ unsafe fn suspended(vm: *mut Vm, cont: u32) -> Option<(u32, *mut Stack, *mut u64
             return None;
         }
         let stack = (*vm).stacks.as_mut_ptr().add(number as usize);
-        let is = (*stack).state == State::Suspended && (*stack).inst == (*vm).inst;
-        is.then_some((number as u32, stack, word))
+        ((*stack).standing == (*vm).goes_on).then_some((number as u32, stack, word))
     }
 }
 
-/// `suspend`, if the parent has a clause for the tag.
+/// The clause of the parent that a `suspend` with this tag goes to, if it can be done here.
 #[inline(always)]
-pub(crate) unsafe fn fast_suspend<const THREADED: bool>(
+pub(crate) unsafe fn clause_for<const THREADED: bool>(
     vm: *mut Vm,
-    from: From,
     tag: u32,
     op: Landing,
-) -> Option<To> {
-    // SAFETY: I1; I2 for the operands of the op and of the clause.
+) -> Option<Clause<THREADED>> {
+    // SAFETY: I1; I2 for the operands.
     unsafe {
         let number = (*vm).current;
         if number == (*vm).entry_stack || op.given() > MOST || !has_room(vm) {
             return None;
         }
         let stack = (*vm).stacks.as_mut_ptr().add(number as usize);
-        let (parent, clause) = parents_clause::<THREADED>(vm, stack, tag, false)?;
-        (*vm).current = (*stack).parent;
+        parents_clause(vm, stack, tag, false)
+    }
+}
+
+/// `suspend`, to the clause that [`clause_for`] found.
+#[inline(always)]
+pub(crate) unsafe fn suspend_to_clause<const THREADED: bool>(
+    vm: *mut Vm,
+    from: From,
+    clause: Clause<THREADED>,
+    op: Landing,
+) -> To {
+    // SAFETY: I1; I2 for the operands of the op and of the clause.
+    unsafe {
+        let number = (*vm).current;
+        let stacks = (*vm).stacks.as_mut_ptr();
+        let stack = stacks.add(number as usize);
+        let outside = (*stack).parent;
+        let parent = stacks.add(outside as usize);
+        leave(vm, stack, from, op);
         let cont = make_cont(vm, clause.ty(), number);
-        leave(vm, number, stack, from, op);
+        (*vm).current = outside;
         let (fp, csp) = install(vm, parent);
         let payload = fp.add(usize::from(clause.base()) * 8);
         move_few(payload, from.fp.add(usize::from(op.dst()) * 8), op.given());
         put_u64(payload, op.given(), cont.into());
-        Some(To {
+        To {
             ip: clause.target(),
             fp,
             csp,
             acc: 0,
-        })
+        }
     }
 }
 
@@ -262,21 +279,18 @@ pub(crate) unsafe fn fast_switch<const THREADED: bool>(
         }
         let stacks = (*vm).stacks.as_mut_ptr();
         let old = stacks.add(current as usize);
-        let (parent, _) = parents_clause::<THREADED>(vm, old, tag, true)?;
-        let outer = stacks.add((*stack).outer as usize);
-        let bytes = (*vm).chain_bytes.checked_add((*stack).bytes)?;
-        if (*stack).landing.want() != op.given() + 1
-            || (*outer).results != (*parent).landing.want()
-            || bytes - (*old).len > (*vm).max_stack
-        {
+        parents_clause::<THREADED>(vm, old, tag, true)?;
+        // No more than twice the most, which does not overflow.
+        let bytes = (*vm).chain_bytes + (*stack).len;
+        if (*stack).landing.want() != op.given() + 1 || bytes - (*old).len > (*vm).max_stack {
             return None;
         }
         word.write_unaligned(0);
         (*vm).current = number;
         (*vm).chain_bytes = bytes;
-        (*outer).parent = (*old).parent;
+        (*stack).parent = (*old).parent;
         let this = make_cont(vm, back, current);
-        leave(vm, current, old, from, op);
+        leave(vm, old, from, op);
         let values = from.fp.add(usize::from(op.dst()) * 8);
         Some(enter(vm, stack, values, op.given(), Some(this)))
     }
@@ -293,23 +307,20 @@ pub(crate) unsafe fn fast_resume<const THREADED: bool>(
     // SAFETY: I1; I2 for the operands.
     unsafe {
         let (number, stack, word) = suspended(vm, cont)?;
-        let stacks = (*vm).stacks.as_mut_ptr();
-        let outer = stacks.add((*stack).outer as usize);
-        let bytes = (*vm).chain_bytes.checked_add((*stack).bytes)?;
-        if (*stack).landing.want() != op.given()
-            || (*outer).results != op.want()
-            || op.given() > MOST
-            || bytes > (*vm).max_stack
-        {
+        // No more than twice the most, which does not overflow.
+        let bytes = (*vm).chain_bytes + (*stack).len;
+        let given = (*stack).landing.want();
+        if given != op.given() || given > MOST || bytes > (*vm).max_stack {
             return None;
         }
         word.write_unaligned(0);
         let current = (*vm).current;
         (*vm).current = number;
         (*vm).chain_bytes = bytes;
-        (*outer).parent = current;
-        save(vm, stacks.add(current as usize), from, op);
+        (*stack).parent = current;
+        let waits = (*vm).stacks.as_mut_ptr().add(current as usize);
+        save(vm, waits, from, op);
         let values = from.fp.add(usize::from(op.dst()) * 8);
-        Some(enter(vm, stack, values, op.given(), None))
+        Some(enter(vm, stack, values, given, None))
     }
 }

@@ -119,7 +119,7 @@ impl Vm {
         self.update_types();
         // SAFETY: I3: `begin` made room for the records; I6 for `exit`.
         unsafe {
-            self.fp = self.stack_base.add(activation.frame() as usize);
+            self.fp = self.stack_base().add(activation.frame() as usize);
             self.push_exit(activation);
             self.ip = self.code_base.add(EXIT_AT as usize);
         }

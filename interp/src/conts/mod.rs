@@ -37,7 +37,9 @@ mod stacks;
 
 pub(crate) use across::{crossed, fell_asleep};
 pub(crate) use body::suspend_host;
-pub(crate) use fast::{From, fast_resume, fast_suspend, fast_switch};
+#[cfg(threaded)]
+pub(crate) use clause::Clause;
+pub(crate) use fast::{From, clause_for, fast_resume, fast_switch, suspend_to_clause};
 pub(crate) use host::HostClauses;
 pub use host::Suspended;
 pub(crate) use landing::Landing;
@@ -47,4 +49,4 @@ pub(crate) use ops::{
 };
 pub(crate) use sleepers::Across;
 pub use sleepers::{SleepHooks, Slept};
-pub(crate) use stacks::{NONE, Place, Stack, Stacks, State};
+pub(crate) use stacks::{NONE, Place, Stack, Stacks, Standing, State};

@@ -7,7 +7,6 @@
 //!   12   bound        0, or the arguments that it got already, as the payload of an exception of no tag
 //! ```
 
-use crate::conts::stacks::State;
 use crate::gc::types::{CONT_TYPE, GRANULE};
 use crate::store::FuncAddr;
 use crate::trap::Trap;
@@ -69,10 +68,7 @@ impl Vm {
                 return Err(Trap::BadSignature);
             }
             Leads::ToFunc(func)
-        } else if innermost != 0
-            && (self.stacks.is(innermost, State::Suspended)
-                || self.stacks.is(innermost, State::WithHost))
-        {
+        } else if innermost != 0 && self.stacks.can_be_used(innermost) {
             Leads::ToStack(innermost)
         } else {
             return Err(Trap::ContinuationConsumed);

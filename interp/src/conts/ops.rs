@@ -9,7 +9,7 @@ use crate::conts::across::{check_sleepers, wake, wake_to_throw};
 use crate::conts::body::call_body;
 use crate::conts::clause::Clause;
 use crate::conts::object::{Leads, Usable};
-use crate::conts::stacks::{NONE, Stack, State, move_out};
+use crate::conts::stacks::{NONE, State, move_out};
 use crate::regs::{get_u64, put_u64, zero_slots};
 use crate::store::{FuncAddr, TagAddr};
 use crate::trap::Trap;
@@ -118,7 +118,7 @@ impl Vm {
             bytes += child.len;
             let clauses = waits.landing.clauses();
             if clauses > 0 {
-                let tags = &self.instances[waits.inst as usize].tags;
+                let tags = &self.instances[waits.standing.inst as usize].tags;
                 // SAFETY: I2, the verifier saw that so many clauses follow the op that it waits at; I6, code stays where it is.
                 let clause = unsafe {
                     let first = Clause::<THREADED>::at(self.code_base.add(waits.next as usize));
@@ -155,7 +155,8 @@ impl Vm {
 
     /// The identity of the type of the continuation that a clause gets.
     pub(super) fn clause_type(&self, found: &Found) -> u32 {
-        let module = &self.instances[self.stacks[found.parent].inst as usize].module;
+        let inst = self.stacks[found.parent].standing.inst;
+        let module = &self.instances[inst as usize].module;
         // SAFETY: I2, the clause's type is one of the module.
         unsafe { *module.type_ids().add(found.ty as usize) }
     }
@@ -170,8 +171,7 @@ impl Vm {
         want: u16,
     ) {
         self.save_stack(next, dst, want, 0);
-        let inner = &mut self.stacks[self.current];
-        (inner.outer, inner.bytes, inner.state) = (outer, bytes, State::Suspended);
+        self.stacks.suspend(self.current, outer, bytes);
         self.stacks[outer].parent = NONE;
         self.chain_bytes -= bytes;
     }
@@ -194,9 +194,9 @@ impl Vm {
                 Leads::ToStack(inner) => {
                     check_sleepers(vm, inner)?;
                     let m = &mut *vm;
-                    let stack = m.stacks[inner];
+                    let (outer, _) = m.stacks.extent(inner);
                     // Of an arena that is not damaged they always fit.
-                    if !fits(stack.landing.want(), m.stacks[stack.outer].results) {
+                    if !fits(m.stacks[inner].landing.want(), m.stacks[outer].results) {
                         return Err(raise(vm, Trap::BadSignature));
                     }
                     let ready = m.stacks_of(inner, leaving);
@@ -227,7 +227,7 @@ impl Vm {
             let stack = &mut m.stacks[inner];
             (stack.at, stack.next) = (start, start);
             if host.is_none() {
-                stack.inst = inst;
+                stack.standing.inst = inst;
             }
             Ok(Ready {
                 inner,
@@ -240,7 +240,7 @@ impl Vm {
 
     /// All stacks of the continuation whose innermost is `inner`, if they fit in the chain when `leaving` bytes are no more in it.
     fn stacks_of(&self, inner: u32, leaving: u32) -> Result<Ready, Trap> {
-        let Stack { outer, bytes, .. } = self.stacks[inner];
+        let (outer, bytes) = self.stacks.extent(inner);
         let all = u64::from(self.chain_bytes - leaving) + u64::from(bytes);
         if all > u64::from(self.max_stack) {
             return Err(Trap::StackOverflow);
@@ -268,7 +268,7 @@ impl Vm {
         parent: u32,
     ) -> State {
         self.stacks[outer].parent = parent;
-        let state = core::mem::replace(&mut self.stacks[inner].state, State::Active);
+        let state = core::mem::replace(&mut self.stacks[inner].standing.state, State::Active);
         self.chain_bytes += bytes;
         self.install_stack(inner);
         state
@@ -563,13 +563,18 @@ pub(crate) unsafe fn switch(vm: *mut Vm, next: *const u8) -> u32 {
     }
 }
 
-/// The op that the function a continuation called returns to: its results are in its frame, from slot 0 up.
+/// The op that the function a continuation called returns to: its results are in its frame, from slot 0 up. Resumptions leave it
+/// to this one to see that they are what the parent waits for.
 pub(crate) unsafe fn cont_end(vm: *mut Vm, _next: *const u8) -> u32 {
-    // SAFETY: I1; the parent wants as many slots as it returns (`prepare`), and its frame has room for them (I2).
+    // SAFETY: I1; the parent's frame has room for what it waits for (I2).
     unsafe {
         let m = machine(vm);
         let (ended, from) = (m.current, m.fp);
         let stack = m.stacks[ended];
+        // Of an arena that is not damaged it always does.
+        if m.stacks[stack.parent].landing.want() != stack.results {
+            return raise(vm, Trap::BadSignature);
+        }
         m.chain_bytes -= stack.len;
         m.install_stack(stack.parent);
         let dst = m.stacks[stack.parent].landing.dst();

@@ -228,7 +228,8 @@ impl Vm {
     }
 
     fn drop_asleep(&mut self, inner: u32) {
-        if core::mem::replace(&mut self.stacks[inner].state, State::Dropped) != State::Dropped {
+        let state = &mut self.stacks[inner].standing.state;
+        if core::mem::replace(state, State::Dropped) != State::Dropped {
             self.across.dropped.push(inner);
         }
     }
@@ -256,7 +257,7 @@ impl Vm {
                 }
             };
             m.wait_for_cont(&activation, 0, &[]);
-            let (outer, bytes) = (m.stacks[inner].outer, m.stacks[inner].bytes);
+            let (outer, bytes) = m.stacks.extent(inner);
             m.put_in_place(inner, outer, bytes, m.current);
             m.across.message = Message::End;
             wake(vm, inner);
@@ -290,7 +291,7 @@ impl Vm {
         let mut roots = Vec::new();
         let unreached = |inner: &&u32| {
             let stack = &self.stacks[**inner];
-            stack.state == State::WithHost && !stack.marked
+            stack.standing.state == State::WithHost && !stack.marked
         };
         let unreached: Vec<u32> = self
             .across

@@ -21,19 +21,47 @@ const MAX_SPARE: usize = 64;
 
 /// What a stack is doing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[repr(u8)]
+#[repr(u32)]
 pub(crate) enum State {
-    /// There is none.
-    #[default]
-    Free,
     /// It is the current one, or waits for what it resumed.
-    Active,
-    /// It is the innermost of a suspended continuation.
+    Active = 0,
+    /// It is a suspended continuation of its own.
     Suspended,
-    /// As `Suspended`, of one in which host functions sleep.
+    /// It is the innermost of the stacks of a suspended continuation.
+    Chained,
+    /// As either of them, of one in which host functions sleep.
     WithHost,
     /// As `WithHost`, of one that nothing refers to any more, and that is to be ended.
     Dropped,
+    /// There is none.
+    #[default]
+    Free,
+}
+
+/// An instance, and what a stack does in it: side by side, so that both are looked at together.
+#[derive(Clone, Copy, Eq, Debug, Default)]
+#[repr(C, align(8))]
+pub(crate) struct Standing {
+    pub(crate) inst: u32,
+    pub(crate) state: State,
+}
+
+impl Standing {
+    pub(crate) const fn new(inst: u32, state: State) -> Standing {
+        Standing { inst, state }
+    }
+
+    #[inline(always)]
+    const fn word(self) -> u64 {
+        self.inst as u64 | (self.state as u64) << 32
+    }
+}
+
+impl PartialEq for Standing {
+    #[inline(always)]
+    fn eq(&self, other: &Standing) -> bool {
+        self.word() == other.word()
+    }
 }
 
 /// A stack: its chunk, and its registers while it is not the current one. All positions are offsets, in bytes.
@@ -44,26 +72,27 @@ pub(crate) struct Stack {
     /// The chunk, in the arena. Also of the current stack.
     pub(crate) off: u32,
     pub(crate) len: u32,
-    /// The innermost frame, from the chunk's start.
+    /// The innermost frame, in the arena.
     pub(crate) fp: u32,
-    /// Its innermost record, from the chunk's start.
+    /// The innermost record, in the arena.
     pub(crate) csp: u32,
     /// The op that it waits at, in the code space.
     pub(crate) at: u32,
     /// What follows that op: where it goes on, or clauses and then that.
     pub(crate) next: u32,
-    pub(crate) inst: u32,
+    /// The instance that it is in. Also of the current stack.
+    pub(crate) standing: Standing,
     /// What goes on when this one ends or suspends. Also of the current stack; [`NONE`] of the first one, and of the
     /// outermost of a suspended continuation.
     pub(crate) parent: u32,
-    /// Of the innermost of a suspended continuation: the outermost, and the bytes of all their chunks.
+    /// Of the innermost of a suspended continuation, unless it is [`State::Suspended`]: the outermost, and the bytes of all
+    /// their chunks.
     pub(crate) outer: u32,
     pub(crate) bytes: u32,
     /// Where what it waits for comes.
     pub(crate) landing: Landing,
     /// Slots of what its outermost function returns. Also of the current stack.
     pub(crate) results: u16,
-    pub(crate) state: State,
     /// The collector has been here.
     pub(crate) marked: bool,
 }
@@ -97,9 +126,9 @@ impl Stacks {
         let first = Stack {
             off,
             len,
+            fp: off,
             parent: NONE,
-            inst: NO_INSTANCE,
-            state: State::Active,
+            standing: Standing::new(NO_INSTANCE, State::Active),
             ..Stack::default()
         };
         Stacks {
@@ -121,26 +150,49 @@ impl Stacks {
         self.all.len()
     }
 
+    /// Whether a stack is the innermost of a suspended continuation that collections and snapshots may see the end of.
+    pub(crate) fn is_suspended(&self, stack: u32) -> bool {
+        let stack = self.all.get(stack as usize);
+        stack.is_some_and(|s| matches!(s.standing.state, State::Suspended | State::Chained))
+    }
+
+    /// Whether a continuation that leads to a stack can be used.
+    pub(crate) fn can_be_used(&self, stack: u32) -> bool {
+        let with_host = |s: &Stack| s.standing.state == State::WithHost;
+        self.is_suspended(stack) || self.all.get(stack as usize).is_some_and(with_host)
+    }
+
+    /// `inner` is the innermost stack of a suspended continuation, whose outermost is `outer`, with chunks of so many bytes.
     #[inline]
-    pub(crate) fn is(&self, stack: u32, state: State) -> bool {
-        self.all
-            .get(stack as usize)
-            .is_some_and(|s| s.state == state)
+    pub(crate) fn suspend(&mut self, inner: u32, outer: u32, bytes: u32) {
+        let stack = &mut self[inner];
+        (stack.outer, stack.bytes) = (outer, bytes);
+        stack.standing.state = if outer == inner {
+            State::Suspended
+        } else {
+            State::Chained
+        };
+    }
+
+    /// Of the innermost stack of a suspended continuation: the outermost, and the bytes of the chunks of all.
+    #[inline]
+    pub(crate) fn extent(&self, inner: u32) -> (u32, u32) {
+        let stack = &self[inner];
+        match stack.standing.state {
+            State::Suspended => (inner, stack.len),
+            _ => (stack.outer, stack.bytes),
+        }
     }
 
     /// Marks the innermost stack of a suspended continuation; false if it was, or is none.
     pub(crate) fn mark(&mut self, stack: u32) -> bool {
-        let stack = self.all.get_mut(stack as usize);
-        stack.is_some_and(|s| {
-            matches!(s.state, State::Suspended | State::WithHost)
-                && !core::mem::replace(&mut s.marked, true)
-        })
+        self.can_be_used(stack) && !core::mem::replace(&mut self[stack].marked, true)
     }
 
     /// The numbers of all but the first, ascending.
     pub(crate) fn numbers(&self) -> impl DoubleEndedIterator<Item = u32> {
         let used = (0..).zip(&self.all).skip(1);
-        let used = used.filter(|(_, s)| s.state != State::Free);
+        let used = used.filter(|(_, s)| s.standing.state != State::Free);
         used.map(|(number, _)| number)
             .collect::<Vec<_>>()
             .into_iter()
@@ -259,13 +311,13 @@ impl Vm {
         Ok(Stack {
             off,
             len,
-            csp: len - 8,
+            fp: off,
+            csp: off + len - 8,
             at: CONT_END_AT,
             next: CONT_END_AT,
-            inst: self.inst,
+            standing: Standing::new(self.inst, State::Active),
             parent: NONE,
             results,
-            state: State::Active,
             ..Stack::default()
         })
     }
@@ -305,16 +357,14 @@ impl Vm {
     pub(crate) fn end_unreached_stacks(&mut self) -> u64 {
         let mut live = 0;
         for innermost in 0..self.stacks.all.len() as u32 {
-            let stack = &mut self.stacks[innermost];
-            if stack.state == State::WithHost {
-                live += u64::from(stack.bytes);
-                stack.marked = false;
-            }
-            if stack.state != State::Suspended {
+            if !self.stacks.can_be_used(innermost) {
                 continue;
             }
-            if core::mem::take(&mut stack.marked) {
-                live += u64::from(stack.bytes);
+            let (_, bytes) = self.stacks.extent(innermost);
+            let stack = &mut self.stacks[innermost];
+            let marked = core::mem::take(&mut stack.marked);
+            if marked || stack.standing.state == State::WithHost {
+                live += u64::from(bytes);
                 continue;
             }
             let mut next = innermost;
@@ -330,10 +380,11 @@ impl Vm {
     /// Notes where the current stack waits: at the op at `ip`, for `want` slots from `dst` up.
     #[inline]
     pub(crate) fn save_stack(&mut self, next: u32, dst: u16, want: u16, clauses: u16) {
-        let (fp, csp) = (self.frame_at(), self.records_at());
-        let (at, inst) = (self.code_position(), self.inst);
+        let base = self.arena_base.addr();
+        let (fp, csp) = (self.fp.addr() - base, self.csp.addr() - base);
+        let at = self.code_position();
         let stack = &mut self.stacks[self.current];
-        (stack.fp, stack.csp, stack.at, stack.inst) = (fp, csp, at, inst);
+        (stack.fp, stack.csp, stack.at) = (fp as u32, csp as u32, at);
         (stack.next, stack.landing) = (next, Landing::new(dst, want, clauses));
     }
 
@@ -342,16 +393,15 @@ impl Vm {
     pub(crate) fn install_stack(&mut self, number: u32) {
         let stack = self.stacks[number];
         self.current = number;
-        // SAFETY: I3: the chunk is an object of the arena; what the stack holds are offsets in it, and `at` is where an
+        // SAFETY: I3: what the stack holds are offsets in its chunk, an object of the arena, and `at` is where an
         // op stands (I6).
         unsafe {
-            self.stack_base = self.arena_base.add(stack.off as usize);
-            self.fp = self.stack_base.add(stack.fp as usize);
-            self.csp = self.stack_base.add(stack.csp as usize);
+            self.fp = self.arena_base.add(stack.fp as usize);
+            self.csp = self.arena_base.add(stack.csp as usize);
             self.ip = self.code_base.add(stack.at as usize);
         }
-        if stack.inst != self.inst {
-            self.install(stack.inst);
+        if stack.standing.inst != self.inst {
+            self.install(stack.standing.inst);
         }
     }
 

@@ -45,7 +45,7 @@ impl Vm {
             for (code, delta) in &laid.records {
                 self.push_record(*code, *delta);
             }
-            let to = self.stack_base.add(first as usize);
+            let to = self.stack_base().add(first as usize);
             to.copy_from_nonoverlapping(paused.bytes.as_ptr(), paused.bytes.len());
             self.fp = to.add(laid.fp as usize);
         }

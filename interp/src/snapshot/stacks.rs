@@ -36,7 +36,7 @@ impl Vm {
             states.push(StackState {
                 number,
                 parent: (stack.parent != NONE).then_some(stack.parent),
-                suspended: stack.state == State::Suspended,
+                suspended: self.stacks.is_suspended(number),
                 bytes: bytes.collect(),
                 results: stack.results,
                 frames,
@@ -112,7 +112,7 @@ impl Vm {
         let stack = &mut self.stacks[number];
         stack.csp -= n_records * 8;
         if state.suspended {
-            stack.state = State::Suspended;
+            stack.standing.state = State::Suspended;
         }
         let Some(laid) = laid else {
             // A host function's, which has suspended: its results go where they are expected.
@@ -124,7 +124,8 @@ impl Vm {
             };
         };
         let FrameInfo { inst, pos, .. } = state.frames[0];
-        (stack.fp, stack.inst) = (laid.fp, inst.0);
+        stack.fp = stack.off + laid.fp;
+        stack.standing.inst = inst.0;
         if is_current {
             let Some((at, behind)) = laid.innermost.pause(pos) else {
                 return inconsistent("a call waits where it cannot pause");
@@ -173,7 +174,7 @@ impl Vm {
                 let Some(parent) = parents.get(&number) else {
                     return inconsistent("a stack that is not there");
                 };
-                let suspended = self.stacks.is(number, State::Suspended);
+                let suspended = self.stacks.is_suspended(number);
                 if !seen.insert(number) || suspended != (number == inner && !is_call) {
                     return inconsistent("a stack in two continuations");
                 }
@@ -200,8 +201,7 @@ impl Vm {
                 return Err(RestoreError::StackOverflow);
             }
             if !is_call {
-                let inner = &mut self.stacks[inner];
-                (inner.outer, inner.bytes) = (number, bytes as u32);
+                self.stacks.suspend(inner, number, bytes as u32);
             }
         }
         if unseen > 0 {
