@@ -5,6 +5,7 @@ use crate::awaiting::Awaited;
 use crate::code_space::EXIT_AT;
 use crate::conts::{Place, Suspended};
 use crate::executor;
+use crate::layout::Layouts;
 use crate::module::{FrameInfo, SourceError};
 use crate::regs::{
     EXIT_AWAITS, EXIT_CROSSES, EXIT_DONE, EXIT_DROPPED, EXIT_HOST, EXIT_LOAD, EXIT_PAUSED,
@@ -283,14 +284,13 @@ impl Vm {
         limit: usize,
     ) -> Vec<FrameInfo> {
         let mut frames = Vec::new();
+        let mut layouts = Layouts::default();
         let mut place = Place {
             at,
             ..self.current_place()
         };
-        while frames.len() < limit
-            && let Some(i) = self.instances.get(place.inst as usize)
-        {
-            if let Some((func, pos)) = i.module.find(place.at) {
+        while frames.len() < limit && (place.inst as usize) < self.instances.len() {
+            if let Some((func, pos)) = self.op_at(place.inst, place.at, &mut layouts) {
                 frames.push(FrameInfo {
                     inst: InstAddr(place.inst),
                     func,

@@ -43,6 +43,7 @@ mod gc;
 #[cfg(feature = "fuzzing")]
 mod guest_bytes;
 mod handlers;
+mod layout;
 mod link;
 mod memories;
 mod module;

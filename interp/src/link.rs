@@ -80,8 +80,10 @@ static INFO: [LinkInfo; OP_COUNT] = {
     all
 };
 
-/// Which slot each accumulator holds.
-struct Accumulators([Option<u16>; 3]);
+/// Which slot each accumulator holds; [`EMPTY`] is none.
+struct Accumulators([u32; 3]);
+
+const EMPTY: u32 = u32::MAX;
 
 impl Accumulators {
     /// The variant of the handler: 0, or 1 + the operand that is at hand.
@@ -90,7 +92,7 @@ impl Accumulators {
             if *at == NONE {
                 break;
             }
-            if self.0[usize::from(*class)] == Some(units[usize::from(*at)]) {
+            if self.0[usize::from(*class)] == u32::from(units[usize::from(*at)]) {
                 return k + 1;
             }
         }
@@ -99,20 +101,18 @@ impl Accumulators {
 
     fn after(&mut self, i: &LinkInfo, units: &[u16]) {
         if !i.keeps {
-            self.0 = [None; 3];
+            self.0 = [EMPTY; 3];
             if i.base_at != NONE {
                 // Every way back from a call puts the first result slot into the integer accumulator.
-                self.0[0] = Some(units[usize::from(i.base_at)]);
+                self.0[0] = units[usize::from(i.base_at)].into();
             }
         } else if i.out_at != NONE {
-            let slot = Some(units[usize::from(i.out_at)]);
+            let slot = u32::from(units[usize::from(i.out_at)]);
             // A vector goes to no accumulator, and covers two slots.
-            let upper = slot
-                .filter(|_| i.out_class == NONE)
-                .and_then(|slot| slot.checked_add(1));
+            let last = slot + u32::from(i.out_class == NONE);
             for a in &mut self.0 {
-                if *a == slot || (*a).is_some_and(|a| Some(a) == upper) {
-                    *a = None;
+                if *a == slot || *a == last {
+                    *a = EMPTY;
                 }
             }
             if let Some(accumulator) = self.0.get_mut(usize::from(i.out_class)) {
@@ -157,19 +157,29 @@ pub(crate) unsafe fn write_head(executor: Executor, at: *mut u8, op: Op, variant
     }
 }
 
-/// Where each op of `code` (in units) comes to lie in the linked form (in bytes); `positions` is indexed by unit. Gives
-/// the length.
+/// Each op's first unit in verified `code`, and the first byte of its linked form; at the end, what is behind the last.
+pub(crate) fn places(executor: Executor, code: &[u16]) -> impl Iterator<Item = (u32, u32)> {
+    let step = move |(from, to): (u32, u32)| {
+        let unit = code.get(from as usize)?;
+        let len = INFO[usize::from(unit & !sheave_isa::LABEL)].len;
+        let bytes = executor.op_bytes(len.into());
+        Some((from + u32::from(len), to + bytes as u32))
+    };
+    core::iter::successors(Some((0, 0)), move |at| step(*at))
+}
+
+/// Where each op of `code` (in units) comes to lie in the linked form (in bytes); `positions` is indexed by unit, and says nothing
+/// at units where no op begins. Gives the length.
 pub(crate) fn place(executor: Executor, code: &[u16], positions: &mut Vec<u32>) -> usize {
-    positions.clear();
-    positions.resize(code.len(), 0);
-    let (mut from, mut to) = (0, 0);
-    while let Some(&unit) = code.get(from) {
-        positions[from] = to as u32;
-        let len = usize::from(INFO[usize::from(unit & !sheave_isa::LABEL)].len);
-        from += len;
-        to += executor.op_bytes(len);
+    if positions.len() <= code.len() {
+        positions.resize(code.len() + 1, 0);
     }
-    to
+    let mut end = 0;
+    for (from, to) in places(executor, code) {
+        positions[from as usize] = to;
+        end = to;
+    }
+    end as usize
 }
 
 /// Writes the linked form of verified `code`, placed by [`place`].
@@ -179,14 +189,14 @@ pub(crate) fn place(executor: Executor, code: &[u16], positions: &mut Vec<u32>) 
 /// - `out` leads to as many writable, 8-aligned bytes as `place` said, which nobody else uses.
 pub(crate) unsafe fn write(executor: Executor, code: &[u16], positions: &[u32], out: *mut u8) {
     let head = executor.head_bytes();
-    let mut accumulators = Accumulators([None; 3]);
+    let mut accumulators = Accumulators([EMPTY; 3]);
     let mut from = 0;
     while let Some(&unit) = code.get(from) {
         let number = unit & !sheave_isa::LABEL;
         let info = &INFO[usize::from(number)];
         let units = &code[from..from + usize::from(info.len)];
         if unit & sheave_isa::LABEL != 0 {
-            accumulators.0 = [None; 3];
+            accumulators.0 = [EMPTY; 3];
         }
         // SAFETY: the caller's promise: the op and its operands lie inside `out`.
         unsafe {
@@ -198,11 +208,12 @@ pub(crate) unsafe fn write(executor: Executor, code: &[u16], positions: &[u32], 
                 accumulators.variant(info, units),
             );
             let operands = at.add(head);
+            // Volatile: LLVM would call `memcpy` for these few bytes.
             for (k, operand) in units[1..].iter().enumerate() {
                 operands
                     .add(2 * k)
                     .cast::<u16>()
-                    .write_unaligned(operand.to_le());
+                    .write_volatile(operand.to_le());
             }
             if info.label_at != NONE && executor == Executor::Threaded {
                 let at_unit = usize::from(info.label_at);
@@ -218,20 +229,6 @@ pub(crate) unsafe fn write(executor: Executor, code: &[u16], positions: &[u32], 
         accumulators.after(info, units);
         from += units.len();
     }
-}
-
-/// The position in `code` (in units) of the op whose linked form contains byte `at`.
-pub(crate) fn unit_at(executor: Executor, code: &[u16], at: u32) -> u32 {
-    let (mut from, mut to) = (0, 0);
-    while let Some(&unit) = code.get(from) {
-        let len = usize::from(INFO[usize::from(unit & !sheave_isa::LABEL)].len);
-        to += executor.op_bytes(len);
-        if to > at as usize {
-            break;
-        }
-        from += len;
-    }
-    from as u32
 }
 
 #[cfg(all(test, threaded))]

@@ -12,8 +12,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use sheave_isa::{FuncShape, ModuleShape, Op, verify};
 
 use crate::code_space::CodeSpace;
+use crate::executor::Executor;
 use crate::gc::RefMaps;
 use crate::handlers::{Clause, Handlers};
+use crate::layout::Layouts;
 use crate::link;
 
 /// A function's canonical bytecode.
@@ -193,11 +195,9 @@ impl CodeModule {
         self.shape(func.checked_add(self.desc.imported_funcs)?)
     }
 
-    /// Where the op at unit `pos` of verified `code` lies in its linked form, in bytes.
-    pub(crate) fn linked_position(&self, code: &[u16], pos: u32) -> u32 {
-        let mut positions = Vec::new();
-        link::place(self.space.executor(), code, &mut positions);
-        positions.get(pos as usize).copied().unwrap_or(0)
+    /// What its code is linked for.
+    pub(crate) fn executor(&self) -> Executor {
+        self.space.executor()
     }
 
     /// The cell of a defined function, which is linked first if need be.
@@ -215,6 +215,10 @@ impl CodeModule {
         let tables = verify(&code.code, code.frame_slots, shape, self)?;
         let executor = self.space.executor();
         let mut positions = std::mem::take(&mut linked.positions);
+        if tables.is_some() {
+            // Ranges need not begin and end at ops in an image that somebody made up.
+            positions.clear();
+        }
         let bytes = link::place(executor, &code.code, &mut positions).next_multiple_of(8);
         let at = self.room(&mut linked, bytes)?;
         // SAFETY: I6, the range is this module's and not yet published; the code is verified.
@@ -266,18 +270,18 @@ impl CodeModule {
         (at - start < *len).then(|| (cell.load(Ordering::Acquire) >> 32) as u32)
     }
 
+    /// Where the linked function begins that contains byte `at` of the code space, and which that is.
+    pub(crate) fn func_at(&self, at: u32) -> Option<(u32, u32)> {
+        let linked = self.linked.lock().unwrap_or_else(PoisonError::into_inner);
+        let (start, (len, func)) = linked.funcs.range(..=at).next_back()?;
+        (at - start < *len).then_some((*start, *func))
+    }
+
     /// The defined function and the op (in units) that contains byte `at` of the code space.
-    pub(crate) fn find(&self, at: u32) -> Option<(u32, u32)> {
-        let (start, func) = {
-            let linked = self.linked.lock().unwrap_or_else(PoisonError::into_inner);
-            let (start, (len, func)) = linked.funcs.range(..=at).next_back()?;
-            (at - start < *len).then_some((*start, *func))?
-        };
-        let code = self.source.code(func).ok()?;
-        Some((
-            func,
-            link::unit_at(self.space.executor(), &code.code, at - start),
-        ))
+    fn find(&self, at: u32) -> Option<(u32, u32)> {
+        let (start, func) = self.func_at(at)?;
+        let layout = Layouts::default().of(self, 0, func).ok()?;
+        Some((func, layout.unit_at(at - start)))
     }
 }
 

@@ -90,12 +90,6 @@ impl Instr<'_> {
             .operands()
             .iter()
             .find(|o| o.role == Role::Label)?;
-        self.to(label)
-    }
-
-    /// Where the branch with this operand leads.
-    #[inline]
-    pub(crate) fn to(&self, label: &Place) -> Option<u32> {
         let disp = self.raw(label) as u32 as i32;
         u32::try_from(i64::from(self.pos) + i64::from(disp)).ok()
     }

@@ -110,8 +110,9 @@ fn verify_all<const SHORT: bool>(
             branches.labels.set(i.pos);
         }
         ends = i.op.shape().ends;
-        if SHORT && table.left == 0 && PLAIN[i.op as usize] {
-            check_plain(&i, frame_slots, &mut branches)
+        let plain = &PLAIN[i.op as usize];
+        if SHORT && table.left == 0 && plain.is {
+            check_plain(&i, plain, frame_slots, &mut branches)
                 .map_err(|kind| VerifyError { pos: i.pos, kind })?;
             continue;
         }
@@ -145,49 +146,80 @@ fn has_label(i: &Instr<'_>) -> bool {
     last.is_some_and(|o| o.role == Role::Label)
 }
 
-/// Ops of which nothing must be seen but that their slots lie in the frame, and where they branch: most of any program.
-static PLAIN: [bool; OP_COUNT] = {
-    let mut all = [false; OP_COUNT];
+/// What must be seen of an op that has nothing but slots of one cell each, immediates, and maybe a label: most of any program.
+#[derive(Clone, Copy)]
+struct Plain {
+    /// Where it names slots; the first [`NOWHERE`] ends the list.
+    slots: [u8; 5],
+    /// Where the label is.
+    label: u8,
+    /// It is such an op.
+    is: bool,
+}
+
+const NOWHERE: u8 = u8::MAX;
+
+static PLAIN: [Plain; OP_COUNT] = {
+    let mut all = [plain(ALL[0]); OP_COUNT];
     let mut i = 0;
     while i < OP_COUNT {
-        all[i] = is_plain(ALL[i]);
+        all[i] = plain(ALL[i]);
         i += 1;
     }
     all
 };
 
-const fn is_plain(op: Op) -> bool {
+const fn plain(op: Op) -> Plain {
     let row = &OPS[op as usize];
-    // Those that say what must follow them, that have to do with slot 0, or with what is noted.
-    if matches!(row.kind, Kind::Internal)
-        || matches!(
-            op,
-            Op::BrTable | Op::BrTableAdd | Op::TryRange | Op::Ret1 | Op::RetImm | Op::RetV128
-        )
-    {
-        return false;
-    }
-    let mut k = 0;
+    let mut plain = Plain {
+        slots: [NOWHERE; 5],
+        label: NOWHERE,
+        // The others say what must follow them, have to do with slot 0, or are noted.
+        is: !matches!(row.kind, Kind::Internal)
+            && !matches!(
+                op,
+                Op::BrTable | Op::BrTableAdd | Op::TryRange | Op::Ret1 | Op::RetImm | Op::RetV128
+            ),
+    };
+    let (mut k, mut n) = (0, 0);
     while k < row.operands.len() {
-        let role = row.operands[k].place.role;
-        let is_slot = matches!(role, Role::Out | Role::In | Role::InOut | Role::Set);
-        if !is_slot && !matches!(role, Role::Imm | Role::Label) {
-            return false;
+        let place = &row.operands[k].place;
+        match place.role {
+            Role::Imm => {}
+            Role::Label => plain.label = place.at,
+            Role::Out | Role::In | Role::InOut | Role::Set
+                if place.slots() == 1 && n + 1 < plain.slots.len() =>
+            {
+                plain.slots[n] = place.at;
+                n += 1;
+            }
+            _ => plain.is = false,
         }
         k += 1;
     }
-    true
+    plain
 }
 
-#[inline]
-fn check_plain(i: &Instr<'_>, frame: u32, branches: &mut Branches) -> Result<(), VerifyErrorKind> {
-    for o in i.op.shape().operands() {
-        match o.role {
-            Role::Imm => {}
-            Role::Label => branches.add(i.to(o)),
-            _ if u32::from(i.units[usize::from(o.at)]) + o.slots() <= frame => {}
-            _ => return Err(VerifyErrorKind::SlotOutOfFrame),
+#[inline(always)]
+fn check_plain(
+    i: &Instr<'_>,
+    plain: &Plain,
+    frame: u32,
+    branches: &mut Branches,
+) -> Result<(), VerifyErrorKind> {
+    for at in plain.slots {
+        if at == NOWHERE {
+            break;
         }
+        if u32::from(i.units[usize::from(at)]) >= frame {
+            return Err(VerifyErrorKind::SlotOutOfFrame);
+        }
+    }
+    if plain.label != NOWHERE {
+        let at = usize::from(plain.label);
+        let displacement = u32::from(i.units[at]) | u32::from(i.units[at + 1]) << 16;
+        let target = i64::from(i.pos) + i64::from(displacement as i32);
+        branches.add(u32::try_from(target).ok());
     }
     Ok(())
 }

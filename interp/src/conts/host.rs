@@ -4,12 +4,13 @@ use crate::activation::{Activation, Exit};
 use crate::calls::raise;
 use crate::code_space::EXIT_AT;
 use crate::conts::ops::{Arguments, Payload, Resumption};
+use crate::layout::Layouts;
 use crate::regs::EXIT_SUSPENDED;
 use crate::store::{FuncAddr, InstAddr, TagAddr};
 use crate::trap::Trap;
 use crate::vm::Vm;
 use crate::walk::Waits;
-use sheave_isa::{Instrs, Op};
+use sheave_isa::Op;
 
 /// What an activation that the host resumed a continuation in suspends to.
 #[derive(Debug)]
@@ -145,10 +146,10 @@ impl Vm {
         }
         let inst = place.inst;
         let module = &self.instances.get(inst as usize)?.module;
-        let (func, pos) = module.find(place.at)?;
-        let code = module.source().code(func).ok()?;
-        let mut ops = Instrs::at(&code.code, pos);
-        let op = ops.next()?.ok()?;
+        let mut layouts = Layouts::default();
+        let (func, pos) = self.op_at(inst, place.at, &mut layouts)?;
+        let layout = layouts.of(module, inst, func).ok()?;
+        let op = layout.at(pos)?;
         match op.op {
             Op::CallImport | Op::ReturnCallImport => {
                 Some((InstAddr(inst), op.get("import")? as u32))

@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
-use sheave_isa::{FuncShape, Instr, Instrs, Op};
+use sheave_isa::{FuncShape, Instr, Op};
 
 use super::{PausedState, RestoreError, inconsistent};
 use crate::code_space::{CROSS_AT, RET_AT};
+use crate::layout::{Layout, Layouts};
 use crate::module::{CodeModule, FrameInfo};
 use crate::pause::Paused;
 use crate::vm::Vm;
@@ -26,8 +27,12 @@ pub(super) struct Laid {
 impl Vm {
     /// Makes the frames of the waiting call on the first stack; what it waits for runs on another one, if the call waits
     /// in a continuation.
-    pub(super) fn restore_paused(&mut self, paused: &PausedState) -> Result<Paused, RestoreError> {
-        let laid = self.lay_out(&paused.frames)?;
+    pub(super) fn restore_paused(
+        &mut self,
+        paused: &PausedState,
+        layouts: &mut Layouts,
+    ) -> Result<Paused, RestoreError> {
+        let laid = self.lay_out(&paused.frames, layouts)?;
         let shape = laid.shape;
         if shape.results != paused.results {
             return inconsistent("the paused call gives other results");
@@ -68,17 +73,21 @@ impl Vm {
     }
 
     /// Where frames and records are to lie; the frames are from the innermost outward.
-    pub(super) fn lay_out(&self, frames: &[FrameInfo]) -> Result<Laid, RestoreError> {
+    pub(super) fn lay_out(
+        &self,
+        frames: &[FrameInfo],
+        layouts: &mut Layouts,
+    ) -> Result<Laid, RestoreError> {
         let Some((outermost, inner)) = frames.split_last() else {
             return inconsistent("a stack without frames");
         };
-        let mut callee = self.restored_frame(outermost)?;
+        let mut callee = self.restored_frame(outermost, layouts)?;
         let shape = callee.shape;
         let (mut fp, mut end) = (0_u32, callee.bytes);
         let mut records = Vec::new();
         for (caller, frame) in frames[1..].iter().zip(inner).rev() {
             let caller_code = callee;
-            callee = self.restored_frame(frame)?;
+            callee = self.restored_frame(frame, layouts)?;
             let Some(call) = caller_code.call(caller.pos) else {
                 return inconsistent("a frame waits where no call is");
             };
@@ -107,7 +116,11 @@ impl Vm {
     }
 
     /// The code of a frame's function, linked.
-    fn restored_frame(&self, frame: &FrameInfo) -> Result<FrameCode, RestoreError> {
+    fn restored_frame(
+        &self,
+        frame: &FrameInfo,
+        layouts: &mut Layouts,
+    ) -> Result<FrameCode, RestoreError> {
         let module = self.instances.get(frame.inst.0 as usize).map(|i| &i.module);
         let Some((module, (shape, _))) =
             module.and_then(|m| Some((m, m.defined_shape(frame.func)?)))
@@ -115,13 +128,12 @@ impl Vm {
             return inconsistent("a frame of no function");
         };
         let cell = module.link(frame.func).map_err(RestoreError::Load)?;
-        let source = module
-            .source()
-            .code(frame.func)
+        let layout = layouts
+            .of(module, frame.inst.0, frame.func)
             .map_err(RestoreError::Load)?;
         Ok(FrameCode {
             module: Arc::clone(module),
-            code: source.code.into_owned(),
+            layout,
             shape,
             start: cell as u32,
             bytes: (cell >> 32) as u32,
@@ -132,7 +144,7 @@ impl Vm {
 /// The code of a frame that is made anew.
 pub(super) struct FrameCode {
     module: Arc<CodeModule>,
-    code: Vec<u16>,
+    layout: Arc<Layout>,
     shape: FuncShape,
     /// Where its linked form lies in the code space.
     pub(super) start: u32,
@@ -161,7 +173,7 @@ pub(super) struct Waits {
 impl FrameCode {
     /// The resumption at `pos`.
     pub(super) fn resumption(&self, vm: &Vm, pos: u32) -> Option<Waits> {
-        let (instr, _) = self.at(pos)?;
+        let instr = self.layout.at(pos)?;
         if !matches!(instr.op, Op::Resume | Op::ResumeThrow | Op::ResumeThrowRef) {
             return None;
         }
@@ -172,7 +184,7 @@ impl FrameCode {
 
     /// The suspension at `pos`, which may be a host function's that was called there.
     pub(super) fn suspension(&self, vm: &Vm, pos: u32) -> Option<Waits> {
-        let (instr, _) = self.at(pos)?;
+        let instr = self.layout.at(pos)?;
         let base = |instr: &Instr<'_>| Some(instr.get("base")? as u16);
         match instr.op {
             Op::Suspend => {
@@ -200,8 +212,8 @@ impl FrameCode {
 
     fn waits(&self, instr: &Instr<'_>, clauses: u16, dst: u16, want: u16) -> Option<Waits> {
         Some(Waits {
-            at: self.start + self.linked(instr.pos),
-            next: self.start + self.linked(instr.pos + instr.units.len() as u32),
+            at: self.start + self.layout.linked(instr.pos)?,
+            next: self.start + self.behind(instr)?,
             clauses,
             dst,
             want,
@@ -213,22 +225,9 @@ impl FrameCode {
         Some(self.module.desc().types.get(ty as usize)?.1)
     }
 
-    /// The op at `pos` and the one before it.
-    fn at(&self, pos: u32) -> Option<(Instr<'_>, Option<Instr<'_>>)> {
-        let mut before = None;
-        for instr in Instrs::new(&self.code) {
-            let instr = instr.ok()?;
-            if instr.pos >= pos {
-                return (instr.pos == pos).then_some((instr, before));
-            }
-            before = Some(instr);
-        }
-        None
-    }
-
     /// The call at `pos`.
     fn call(&self, pos: u32) -> Option<WaitingCall> {
-        let (instr, _) = self.at(pos)?;
+        let instr = self.layout.at(pos)?;
         let index = |name| instr.get(name).map(|x| x as u32);
         let (shape, _) = match instr.op {
             Op::Call => self.module.defined_shape(index("func")?)?,
@@ -241,22 +240,26 @@ impl FrameCode {
         Some(WaitingCall {
             base: instr.get("base")? as u16,
             results: shape.results,
-            next: self.linked(pos + instr.units.len() as u32),
+            next: self.behind(&instr)?,
         })
     }
 
     /// Where a pause at `pos` goes on, in bytes of the linked form, and whether that is behind the op that paused.
     pub(super) fn pause(&self, pos: u32) -> Option<(u32, bool)> {
-        let (instr, before) = self.at(pos)?;
-        let behind_check = before.is_some_and(|before| before.op == Op::Check);
+        let instr = self.layout.at(pos)?;
+        let behind_check = self
+            .layout
+            .before(pos)
+            .is_some_and(|before| before.op == Op::Check);
         // A host function that asked for a pause is called again. Behind a `check` it does not matter which of the two it
         // was: more is live at the `check`.
         let at_pause =
             matches!(instr.op, Op::Fuel | Op::Check) || instr.op == Op::CallImport && !behind_check;
-        (behind_check || at_pause).then(|| (self.linked(pos), !at_pause))
+        (behind_check || at_pause).then_some((self.layout.linked(pos)?, !at_pause))
     }
 
-    fn linked(&self, pos: u32) -> u32 {
-        self.module.linked_position(&self.code, pos)
+    /// Where the linked form goes on behind an op.
+    fn behind(&self, instr: &Instr<'_>) -> Option<u32> {
+        self.layout.linked(instr.pos + instr.units.len() as u32)
     }
 }

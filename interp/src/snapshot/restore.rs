@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{
     FuncState, HostFunc, InstanceState, RestoreError, VmState, has_two_cells, inconsistent, owners,
 };
+use crate::layout::Layouts;
 use crate::module::CodeModule;
 use crate::pause::Paused;
 use crate::store::{FuncAddr, GlobalAddr, InstAddr, StoreError};
@@ -66,9 +67,10 @@ impl Vm {
         self.check_imported_funcs()?;
         self.restore_heap(&state.heap)?;
         self.refresh();
-        self.restore_stacks(state)?;
+        let mut layouts = Layouts::default();
+        self.restore_stacks(state, &mut layouts)?;
         let paused = match &state.paused {
-            Some(paused) => Some(self.restore_paused(paused)?),
+            Some(paused) => Some(self.restore_paused(paused, &mut layouts)?),
             None => None,
         };
         Ok(paused)

@@ -5,6 +5,7 @@ use super::{
     FuncState, GlobalState, InstanceState, PausedState, TableState, VmState, has_two_cells, owners,
 };
 use crate::gc::ObjectRun;
+use crate::layout::Layouts;
 use crate::memories::MemorySpec;
 use crate::module::SourceError;
 use crate::pause::Paused;
@@ -128,7 +129,7 @@ impl Vm {
         };
         // SAFETY: I3, frames lie in the chunk up to the end of the innermost; `put_aside` set `top` to that.
         let bytes = (paused.frame()..end).map(|at| unsafe { self.chunk(0, at).read() });
-        let frames = self.frames_on(place);
+        let frames = self.frames_on(place, &mut Layouts::default());
         let outermost = frames.last().and_then(|f| {
             let module = &self.instances.get(f.inst.0 as usize)?.module;
             module.defined_shape(f.func)

@@ -5,6 +5,7 @@ use super::frames::{Laid, Waits};
 use super::{RestoreError, StackState, VmState, inconsistent};
 use crate::code_space::is_of_no_function;
 use crate::conts::{Landing, NONE, Place, Stack, State};
+use crate::layout::Layouts;
 use crate::module::{FrameInfo, SourceError};
 use crate::regs::put_u64;
 use crate::store::InstAddr;
@@ -14,6 +15,7 @@ impl Vm {
     /// The stacks of all suspended continuations, and those that the waiting call runs on besides the first.
     pub(super) fn stack_states(&self) -> Result<Vec<StackState>, SourceError> {
         let mut states = Vec::new();
+        let mut layouts = Layouts::default();
         for number in self.stacks.numbers() {
             let place = if number == self.current {
                 self.current_place()
@@ -21,7 +23,7 @@ impl Vm {
                 self.waiting_place(number)
             };
             let stack = &self.stacks[number];
-            let frames = self.frames_on(place);
+            let frames = self.frames_on(place, &mut layouts);
             let end = match frames.first() {
                 // A host function is all that there is, and its results are to come.
                 None => 0,
@@ -50,11 +52,10 @@ impl Vm {
     }
 
     /// The frames on one stack, from the innermost outward.
-    pub(super) fn frames_on(&self, mut place: Place) -> Vec<FrameInfo> {
+    pub(super) fn frames_on(&self, mut place: Place, layouts: &mut Layouts) -> Vec<FrameInfo> {
         let mut frames = Vec::new();
         while !is_of_no_function(place.at)
-            && let Some(i) = self.instances.get(place.inst as usize)
-            && let Some((func, pos)) = i.module.find(place.at)
+            && let Some((func, pos)) = self.op_at(place.inst, place.at, layouts)
         {
             frames.push(FrameInfo {
                 inst: InstAddr(place.inst),
@@ -69,23 +70,32 @@ impl Vm {
     }
 
     /// Makes the stacks of continuations; those of the waiting call, whose innermost is `current`, get their parents.
-    pub(super) fn restore_stacks(&mut self, state: &VmState) -> Result<(), RestoreError> {
+    pub(super) fn restore_stacks(
+        &mut self,
+        state: &VmState,
+        layouts: &mut Layouts,
+    ) -> Result<(), RestoreError> {
         let current = state.paused.as_ref().map_or(0, |paused| paused.stack);
         for stack in &state.stacks {
             let known = self.stacks.numbers().last().unwrap_or(0);
             if stack.number <= known || stack.number >= most_stacks(state.stacks.len()) {
                 return inconsistent("the number of a stack");
             }
-            self.restore_stack(stack, stack.number == current)?;
+            self.restore_stack(stack, stack.number == current, layouts)?;
         }
         self.check_chains(state, current)
     }
 
-    fn restore_stack(&mut self, state: &StackState, is_current: bool) -> Result<(), RestoreError> {
+    fn restore_stack(
+        &mut self,
+        state: &StackState,
+        is_current: bool,
+        layouts: &mut Layouts,
+    ) -> Result<(), RestoreError> {
         let (laid, results) = if state.frames.is_empty() {
             (None, state.results)
         } else {
-            let laid = self.lay_out(&state.frames)?;
+            let laid = self.lay_out(&state.frames, layouts)?;
             let results = u16::try_from(laid.shape.results).unwrap_or(u16::MAX);
             (Some(laid), results)
         };
