@@ -188,46 +188,98 @@ pub(crate) fn place(executor: Executor, code: &[u16], positions: &mut Vec<u32>) 
 /// - `code` passed the verifier, and `positions` came from `place` on it.
 /// - `out` leads to as many writable, 8-aligned bytes as `place` said, which nobody else uses.
 pub(crate) unsafe fn write(executor: Executor, code: &[u16], positions: &[u32], out: *mut u8) {
-    let head = executor.head_bytes();
-    let mut accumulators = Accumulators([EMPTY; 3]);
+    // SAFETY: the caller's promise.
+    unsafe {
+        match executor {
+            #[cfg(threaded)]
+            Executor::Threaded => write_threaded(code, positions, out),
+            _ => write_portable(code, out),
+        }
+    }
+}
+
+/// The same units, without labels.
+///
+/// # Safety
+/// - As [`write`].
+unsafe fn write_portable(code: &[u16], out: *mut u8) {
+    let out = out.cast::<u16>();
     let mut from = 0;
     while let Some(&unit) = code.get(from) {
         let number = unit & !sheave_isa::LABEL;
-        let info = &INFO[usize::from(number)];
+        let operands = &code[from + 1..from + usize::from(INFO[usize::from(number)].len)];
+        for unit in core::iter::once(&number).chain(operands) {
+            // SAFETY: there is room for all units of `code`.
+            unsafe { out.add(from).write(unit.to_le()) };
+            from += 1;
+        }
+    }
+}
+
+/// # Safety
+/// - As [`write`].
+#[cfg(threaded)]
+unsafe fn write_threaded(code: &[u16], positions: &[u32], out: *mut u8) {
+    let mut accumulators = Accumulators([EMPTY; 3]);
+    let (mut from, mut to) = (0, 0);
+    while let Some(&unit) = code.get(from) {
+        let number = usize::from(unit & !sheave_isa::LABEL);
+        let info = &INFO[number];
         let units = &code[from..from + usize::from(info.len)];
         if unit & sheave_isa::LABEL != 0 {
             accumulators.0 = [EMPTY; 3];
         }
-        // SAFETY: the caller's promise: the op and its operands lie inside `out`.
+        let words = (units.len() + 2) / 4;
+        // SAFETY: the caller's promise: the op and its operands, filled up to 8 bytes, lie inside `out`.
         unsafe {
-            let at = out.add(positions[from] as usize);
-            write_head(
-                executor,
-                at,
-                sheave_isa::ALL[usize::from(number)],
-                accumulators.variant(info, units),
-            );
-            let operands = at.add(head);
-            // Volatile: LLVM would call `memcpy` for these few bytes.
-            for (k, operand) in units[1..].iter().enumerate() {
-                operands
-                    .add(2 * k)
-                    .cast::<u16>()
-                    .write_volatile(operand.to_le());
-            }
-            if info.label_at != NONE && executor == Executor::Threaded {
+            let at = out.add(to);
+            let variant = accumulators.variant(info, units);
+            write_head(Executor::Threaded, at, sheave_isa::ALL[number], variant);
+            let operands = at.add(8);
+            copy_operands(&code[from + 1..], units.len() - 1, words, operands);
+            if info.label_at != NONE {
                 let at_unit = usize::from(info.label_at);
-                let disp = (u32::from(units[at_unit]) | u32::from(units[at_unit + 1]) << 16) as i32;
-                let target = positions[(from as i64 + i64::from(disp)) as usize];
-                let linked = target.wrapping_sub(positions[from]);
+                let disp = u32::from(units[at_unit]) | u32::from(units[at_unit + 1]) << 16;
+                let target = positions[(from as i64 + i64::from(disp as i32)) as usize];
                 operands
                     .add(2 * (at_unit - 1))
                     .cast::<u32>()
-                    .write_unaligned(linked.to_le());
+                    .write_unaligned(target.wrapping_sub(to as u32));
             }
         }
         accumulators.after(info, units);
         from += units.len();
+        to += 8 + words * 8;
+    }
+}
+
+/// Copies the first `n` of `units`, in words of 8 bytes; what of them is too much comes into the padding, which nobody reads.
+///
+/// # Safety
+/// - `n` are there, and there is room for the words at `to`, which is 8-aligned.
+#[cfg(threaded)]
+#[inline(always)]
+unsafe fn copy_operands(units: &[u16], n: usize, words: usize, to: *mut u8) {
+    // SAFETY: the caller's promise, and what is checked below. Volatile: LLVM would call `memcpy` for these few bytes.
+    unsafe {
+        if words * 4 > units.len() {
+            for (k, unit) in units[..n].iter().enumerate() {
+                to.cast::<u16>().add(k).write_volatile(*unit);
+            }
+            return;
+        }
+        let copy = |word: usize| {
+            let from = units.as_ptr().add(word * 4).cast::<u64>();
+            let to = to.cast::<u64>().add(word);
+            to.write_volatile(from.read_unaligned());
+        };
+        // Mostly one word, or two.
+        if words > 0 {
+            copy(0);
+            for word in 1..words {
+                copy(word);
+            }
+        }
     }
 }
 

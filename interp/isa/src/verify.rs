@@ -4,7 +4,7 @@
 //! leads to the start of an op of the same function that carries [`LABEL`](crate::LABEL), every index is in range,
 //! and the last op does not fall through. It says nothing about *types*: a wrong type gives a wrong number, no more.
 
-use crate::{ALL, Instr, Instrs, Kind, OP_COUNT, OPS, Op, Role};
+use crate::{ALL, Instr, Instrs, Kind, LABEL, OP_COUNT, OPS, Op, Role};
 
 /// How many slots a function's arguments and results take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -100,21 +100,21 @@ fn verify_all<const SHORT: bool>(
     let mut ends = false;
     let mut table = Table::default();
     let mut handlers = None;
-    for instr in Instrs::new(code) {
-        let i = match instr {
-            Ok(i) if i.op.shape().kind != Kind::Internal => i,
-            Ok(i) => return err(i.pos, VerifyErrorKind::BadOp),
-            Err(pos) => return err(pos, VerifyErrorKind::BadOp),
+    let mut pos = 0;
+    loop {
+        if SHORT && table.left == 0 {
+            let (reached, last) = pass_plain(code, pos, frame_slots, &mut branches);
+            pos = reached;
+            ends = last.map_or(ends, |op| op.shape().ends);
+        }
+        let i = match Instrs::at(code, pos as u32).next() {
+            None => break,
+            Some(Ok(i)) if i.op.shape().kind != Kind::Internal => i,
+            Some(Ok(i)) => return err(i.pos, VerifyErrorKind::BadOp),
+            Some(Err(pos)) => return err(pos, VerifyErrorKind::BadOp),
         };
         if i.label {
             branches.labels.set(i.pos);
-        }
-        ends = i.op.shape().ends;
-        let plain = &PLAIN[i.op as usize];
-        if SHORT && table.left == 0 && plain.is {
-            check_plain(&i, plain, frame_slots, &mut branches)
-                .map_err(|kind| VerifyError { pos: i.pos, kind })?;
-            continue;
         }
         if !table.take(&i) {
             return err(i.pos, VerifyErrorKind::BadTarget);
@@ -127,6 +127,8 @@ fn verify_all<const SHORT: bool>(
         if has_label(&i) {
             branches.add(i.target());
         }
+        ends = i.op.shape().ends;
+        pos += i.units.len();
     }
     if !ends || table.left > 0 {
         return err(code.len() as u32, VerifyErrorKind::FallsOffEnd);
@@ -149,12 +151,12 @@ fn has_label(i: &Instr<'_>) -> bool {
 /// What must be seen of an op that has nothing but slots of one cell each, immediates, and maybe a label: most of any program.
 #[derive(Clone, Copy)]
 struct Plain {
-    /// Where it names slots; the first [`NOWHERE`] ends the list.
-    slots: [u8; 5],
+    /// Length in units; 0 if it is no such op.
+    len: u8,
     /// Where the label is.
     label: u8,
-    /// It is such an op.
-    is: bool,
+    /// Where it names slots; the first [`NOWHERE`] ends the list.
+    slots: [u8; 6],
 }
 
 const NOWHERE: u8 = u8::MAX;
@@ -172,15 +174,16 @@ static PLAIN: [Plain; OP_COUNT] = {
 const fn plain(op: Op) -> Plain {
     let row = &OPS[op as usize];
     let mut plain = Plain {
-        slots: [NOWHERE; 5],
+        len: row.len_units,
         label: NOWHERE,
-        // The others say what must follow them, have to do with slot 0, or are noted.
-        is: !matches!(row.kind, Kind::Internal)
-            && !matches!(
-                op,
-                Op::BrTable | Op::BrTableAdd | Op::TryRange | Op::Ret1 | Op::RetImm | Op::RetV128
-            ),
+        slots: [NOWHERE; 6],
     };
+    // The others say what must follow them, have to do with slot 0, or are noted.
+    let mut is = !matches!(row.kind, Kind::Internal)
+        && !matches!(
+            op,
+            Op::BrTable | Op::BrTableAdd | Op::TryRange | Op::Ret1 | Op::RetImm | Op::RetV128
+        );
     let (mut k, mut n) = (0, 0);
     while k < row.operands.len() {
         let place = &row.operands[k].place;
@@ -193,35 +196,58 @@ const fn plain(op: Op) -> Plain {
                 plain.slots[n] = place.at;
                 n += 1;
             }
-            _ => plain.is = false,
+            _ => is = false,
         }
         k += 1;
+    }
+    if !is {
+        plain.len = 0;
     }
     plain
 }
 
-#[inline(always)]
-fn check_plain(
-    i: &Instr<'_>,
-    plain: &Plain,
+/// Goes over plain ops from `pos` on, as far as they are right; gives where that ends, and the last of them.
+fn pass_plain(
+    code: &[u16],
+    mut pos: usize,
     frame: u32,
     branches: &mut Branches,
-) -> Result<(), VerifyErrorKind> {
-    for at in plain.slots {
-        if at == NOWHERE {
+) -> (usize, Option<Op>) {
+    let mut last = None;
+    while let Some(&unit) = code.get(pos) {
+        let number = usize::from(unit & !LABEL);
+        let Some(plain) = PLAIN.get(number) else {
+            break;
+        };
+        let len = usize::from(plain.len);
+        let Some(units) = code.get(pos..pos + len).filter(|_| len > 0) else {
+            break;
+        };
+        let mut highest = 0;
+        for at in plain.slots {
+            if at == NOWHERE {
+                break;
+            }
+            highest = highest.max(units[usize::from(at)]);
+        }
+        // Without a slot `highest` says nothing: then the frame may be empty.
+        let in_frame = u32::from(highest) < frame || plain.slots[0] == NOWHERE;
+        if !in_frame {
             break;
         }
-        if u32::from(i.units[usize::from(at)]) >= frame {
-            return Err(VerifyErrorKind::SlotOutOfFrame);
+        if unit & LABEL != 0 {
+            branches.labels.set(pos as u32);
         }
+        if plain.label != NOWHERE {
+            let at = usize::from(plain.label);
+            let displacement = u32::from(units[at]) | u32::from(units[at + 1]) << 16;
+            let target = pos as i64 + i64::from(displacement as i32);
+            branches.add(u32::try_from(target).ok());
+        }
+        last = Some(number);
+        pos += len;
     }
-    if plain.label != NOWHERE {
-        let at = usize::from(plain.label);
-        let displacement = u32::from(i.units[at]) | u32::from(i.units[at + 1]) << 16;
-        let target = i64::from(i.pos) + i64::from(displacement as i32);
-        branches.add(u32::try_from(target).ok());
-    }
-    Ok(())
+    (pos, last.map(|number| ALL[number]))
 }
 
 /// The ops that belong to the one before them.
@@ -464,7 +490,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::LABEL;
 
     /// Everything there is one of, with shapes of one slot.
     struct One;

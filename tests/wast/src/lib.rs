@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod features;
+mod forms;
 mod script;
 mod snapshots;
 mod spectest;
@@ -57,6 +58,12 @@ impl Report {
     pub fn is_ok(&self) -> bool {
         self.failures.is_empty()
     }
+
+    /// Notes what went wrong in a line, counted from 0.
+    fn fail(&mut self, line: usize, message: String) {
+        let line = line + 1;
+        self.failures.push(Failure { line, message });
+    }
 }
 
 impl fmt::Display for Failure {
@@ -68,25 +75,52 @@ impl fmt::Display for Failure {
 /// Runs one script, given as text.
 #[must_use]
 pub fn run(text: &str, options: &Options) -> Report {
+    let mut report = Report::default();
+    let mut runner = match script::Runner::new(options) {
+        Ok(runner) => runner,
+        Err(error) => {
+            report.fail(0, format!("cannot set up: {error}"));
+            return report;
+        }
+    };
+    let forms = match cfg!(miri) {
+        true => forms::forms(text),
+        false => vec![(0, text)],
+    };
+    for (line, form) in forms {
+        // A text of its own for Miri, not a part of another.
+        let form = String::from(form);
+        if !run_form(&form, line, options, &mut runner, &mut report) {
+            break;
+        }
+    }
+    report
+}
+
+/// Runs a part of a script, which begins in that line; false if the rest is not to be run.
+fn run_form(
+    text: &str,
+    line: usize,
+    options: &Options,
+    runner: &mut script::Runner,
+    report: &mut Report,
+) -> bool {
     let mut lexer = Lexer::new(text);
     lexer.allow_confusing_unicode(true);
     let parsed = ParseBuffer::new_with_lexer(lexer);
     let script = match &parsed {
         Ok(buffer) => parser::parse::<wast::Wast<'_>>(buffer),
-        Err(error) => return unreadable(text, error),
+        Err(error) => return unreadable(text, line, error, report),
     };
     match script {
-        Ok(script) => script::run(text, script, options),
-        Err(error) => unreadable(text, &error),
+        Ok(script) => runner.run(text, line, script, options, report),
+        Err(error) => unreadable(text, line, &error, report),
     }
 }
 
-fn unreadable(text: &str, error: &wast::Error) -> Report {
-    Report {
-        passed: 0,
-        failures: vec![Failure {
-            line: error.span().linecol_in(text).0 + 1,
-            message: format!("cannot parse the script: {}", error.message()),
-        }],
-    }
+fn unreadable(text: &str, line: usize, error: &wast::Error, report: &mut Report) -> bool {
+    let line = line + error.span().linecol_in(text).0;
+    let message = error.message();
+    report.fail(line, format!("cannot parse the script: {message}"));
+    false
 }

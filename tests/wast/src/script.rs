@@ -1,7 +1,7 @@
 //! Executes the directives of one script, in order, on one store.
 
 use crate::snapshots::Others;
-use crate::{Failure, Options, Report, spectest, value};
+use crate::{Options, Report, spectest, value};
 use core::cell::OnceCell;
 use sheave::{Engine, Error, Extern, Instance, Linker, Module, Store, ThrownException, Trap, Val};
 use std::collections::HashMap;
@@ -13,38 +13,6 @@ type Outcome<T = ()> = Result<T, String>;
 
 /// What running something in the engine came to: `Err` is the engine's error.
 type Ran = Result<Vec<Val>, Error>;
-
-pub(crate) fn run(text: &str, script: Wast<'_>, options: &Options) -> Report {
-    let mut report = Report::default();
-    let mut runner = match Runner::new(options) {
-        Ok(runner) => runner,
-        Err(error) => {
-            report.failures.push(Failure {
-                line: 1,
-                message: format!("cannot set up: {error}"),
-            });
-            return report;
-        }
-    };
-    for directive in script.directives {
-        let line = directive.span().linecol_in(text).0 + 1;
-        let asserts = is_assertion(&directive);
-        let changes = options.snapshots && can_change(&directive);
-        // A panic is a bug of the engine like any other: this directive fails, the others still count.
-        let outcome = catch_unwind(AssertUnwindSafe(|| runner.directive(directive)))
-            .unwrap_or_else(|panic| Err(format!("panic: {}", panic_text(&*panic))));
-        match outcome {
-            Ok(()) => report.passed += usize::from(asserts),
-            Err(message) => report.failures.push(Failure { line, message }),
-        }
-        if changes && let Err(error) = runner.snapshot_and_restore() {
-            let message = format!("snapshot and restore: {}", describe(&error));
-            report.failures.push(Failure { line, message });
-            break;
-        }
-    }
-    report
-}
 
 /// Whether a directive does anything in a store.
 fn can_change(directive: &WastDirective<'_>) -> bool {
@@ -108,7 +76,7 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
-    fn new(options: &Options) -> Result<Self, Error> {
+    pub(crate) fn new(options: &Options) -> Result<Self, Error> {
         let engine = Engine::new(&options.config())?;
         let mut store = Store::new(&engine, ());
         let mut linker = Linker::new(&engine);
@@ -127,6 +95,34 @@ impl Runner {
             definitions: HashMap::new(),
             last_definition: None,
         })
+    }
+
+    /// Runs directives of a text that begins in that line (from 0); false if the rest is not to be run.
+    pub(crate) fn run(
+        &mut self,
+        text: &str,
+        first_line: usize,
+        script: Wast<'_>,
+        options: &Options,
+        report: &mut Report,
+    ) -> bool {
+        for directive in script.directives {
+            let line = first_line + directive.span().linecol_in(text).0;
+            let asserts = is_assertion(&directive);
+            let changes = options.snapshots && can_change(&directive);
+            // A panic is a bug of the engine like any other: this directive fails, the others still count.
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.directive(directive)))
+                .unwrap_or_else(|panic| Err(format!("panic: {}", panic_text(&*panic))));
+            match outcome {
+                Ok(()) => report.passed += usize::from(asserts),
+                Err(message) => report.fail(line, message),
+            }
+            if changes && let Err(error) = self.snapshot_and_restore() {
+                report.fail(line, format!("snapshot and restore: {}", describe(&error)));
+                return false;
+            }
+        }
+        true
     }
 
     fn directive(&mut self, directive: WastDirective<'_>) -> Outcome {
