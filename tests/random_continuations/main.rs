@@ -2,6 +2,9 @@
 //!
 //! Every statement tells the host its number and the value that it works on; so what is compared is not only how a program
 //! ends, but all of its way there. `PROPTEST_CASES` says how many programs.
+//!
+//! Under Miri a few are run that are the same each time. Text takes it minutes: `SHEAVE_ASSEMBLED` names a folder in which a run without Miri
+//! leaves the modules in binary for one with it.
 
 mod model;
 mod program;
@@ -17,6 +20,7 @@ use sheave::{
     Module, Result, RootScope, Snapshot, Store, ThrownException, Trap, Val,
 };
 use std::collections::BTreeMap;
+use std::hash::{Hash as _, Hasher as _};
 
 /// In what ways programs are run.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -62,7 +66,7 @@ impl Run {
             pauses: 0,
         };
         run.fuel(u64::MAX)?;
-        let [first, second] = wat::modules(program);
+        let [first, second] = wat::modules(program).map(|text| assembled(&text));
         let mut linker = run.linker.clone();
         let first = linker.instantiate(&mut run.store, &Module::new(&engine, first)?)?;
         linker.instance(&mut run.store, "a", first)?;
@@ -140,6 +144,22 @@ impl Run {
         }
         Ok(())
     }
+}
+
+/// A module in binary: from the folder that is named for it, or assembled, and left there.
+fn assembled(text: &str) -> Vec<u8> {
+    let assemble = || ::wat::parse_str(text).expect("a module");
+    let Some(folder) = std::env::var_os("SHEAVE_ASSEMBLED") else {
+        return assemble();
+    };
+    let mut hasher = std::hash::DefaultHasher::new();
+    text.hash(&mut hasher);
+    let file = std::path::Path::new(&folder).join(format!("{:016x}.wasm", hasher.finish()));
+    std::fs::read(&file).unwrap_or_else(|_| {
+        let binary = assemble();
+        std::fs::write(&file, &binary).expect("a folder for modules");
+        binary
+    })
 }
 
 /// What a store does with a program: how each invocation ends, and all the statements that are run.
@@ -233,9 +253,23 @@ fn random_programs_do_all_kinds_of_things() {
     }
 }
 
+const WAYS: [Way; 4] = [Way::Plain, Way::Stress, Way::Pauses, Way::Snapshots];
+
+#[test]
+fn a_few_programs_do_what_the_model_does() {
+    let mut runner = TestRunner::deterministic();
+    for way in WAYS {
+        let program = program()
+            .new_tree(&mut runner)
+            .expect("a program")
+            .current();
+        assert_eq!(run(Executor::Portable, way, &program), expected(&program));
+    }
+}
+
+#[cfg(not(miri))]
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: if cfg!(miri) { 1 } else { ProptestConfig::default().cases },
         failure_persistence: None,
         max_shrink_iters: 20_000,
         ..ProptestConfig::default()
@@ -245,8 +279,7 @@ proptest! {
     fn random_programs_do_what_the_model_does(program in program()) {
         let expected = expected(&program);
         for executor in [Executor::Threaded, Executor::Portable] {
-            let all = [Way::Pauses, Way::Plain, Way::Stress, Way::Snapshots];
-            for way in all.into_iter().take(if cfg!(miri) { 1 } else { 4 }) {
+            for way in WAYS {
                 if executor.available() {
                     let ours = run(executor, way, &program);
                     prop_assert_eq!(

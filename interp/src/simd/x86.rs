@@ -61,6 +61,7 @@ pub(crate) fn i32x4_trunc_sat_f32x4_u(V128(a): V128) -> V128 {
 }
 
 /// For processors that have SSSE3: the linker asks.
+#[cfg(any(threaded, test))]
 pub(crate) mod ssse3 {
     use super::*;
 

@@ -1,14 +1,12 @@
-//! Canonical bytecode to the linked form of an executor.
-//!
-//! Portable: the same units. Threaded: an 8-byte handler, then the operands, padded to 8 bytes; branch displacements
-//! are in bytes. For threaded code the linker also decides which operands come from an accumulator: it follows which
+//! Linking for the threaded executor, which also decides which operands come from an accumulator: it follows which
 //! slot was written last by each class of value (integers and references, f32, f64; v128 has none), and forgets at labels and at ops
 //! that write other slots. Slots are always written, so nothing depends on this choice.
-#![allow(unsafe_code, reason = "writes handlers into the code space")]
 
-use sheave_isa::{OP_COUNT, OPS, Op, Role, Ty};
+use sheave_isa::{ALL, LABEL, OP_COUNT, OPS, Op, Role, Ty};
 
+use super::write_head;
 use crate::executor::Executor;
+use crate::executor::threaded::{FIRST, HANDLERS, Handler};
 
 /// What linking needs to know of an op, from the table.
 #[derive(Clone, Copy)]
@@ -123,9 +121,8 @@ impl Accumulators {
 }
 
 /// The handler of an op, the best that this processor can run.
-#[cfg(threaded)]
 #[inline]
-fn handler(op: Op, variant: usize) -> crate::executor::threaded::Handler {
+pub(super) fn handler(op: Op, variant: usize) -> Handler {
     #[cfg(all(target_arch = "x86_64", feature = "simd"))]
     if matches!(op, Op::I8x16Shuffle | Op::I8x16Swizzle)
         && std::is_x86_feature_detected!("ssse3")
@@ -133,100 +130,21 @@ fn handler(op: Op, variant: usize) -> crate::executor::threaded::Handler {
     {
         return handler;
     }
-    use crate::executor::threaded::{FIRST, HANDLERS};
     HANDLERS[usize::from(FIRST[op as usize]) + variant]
 }
 
-/// Writes the head of an op: its handler, or its opcode.
+/// Writes the linked form.
 ///
 /// # Safety
-/// - `at` leads to `executor.head_bytes()` writable bytes, 8-aligned for threaded code.
-pub(crate) unsafe fn write_head(executor: Executor, at: *mut u8, op: Op, variant: usize) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match executor {
-            #[cfg(threaded)]
-            Executor::Threaded => at
-                .cast::<crate::executor::threaded::Handler>()
-                .write(handler(op, variant)),
-            _ => {
-                let _ = variant;
-                at.cast::<u16>().write_unaligned((op as u16).to_le());
-            }
-        }
-    }
-}
-
-/// Each op's first unit in verified `code`, and the first byte of its linked form; at the end, what is behind the last.
-pub(crate) fn places(executor: Executor, code: &[u16]) -> impl Iterator<Item = (u32, u32)> {
-    let step = move |(from, to): (u32, u32)| {
-        let unit = code.get(from as usize)?;
-        let len = INFO[usize::from(unit & !sheave_isa::LABEL)].len;
-        let bytes = executor.op_bytes(len.into());
-        Some((from + u32::from(len), to + bytes as u32))
-    };
-    core::iter::successors(Some((0, 0)), move |at| step(*at))
-}
-
-/// Where each op of `code` (in units) comes to lie in the linked form (in bytes); `positions` is indexed by unit, and says nothing
-/// at units where no op begins. Gives the length.
-pub(crate) fn place(executor: Executor, code: &[u16], positions: &mut Vec<u32>) -> usize {
-    if positions.len() <= code.len() {
-        positions.resize(code.len() + 1, 0);
-    }
-    let mut end = 0;
-    for (from, to) in places(executor, code) {
-        positions[from as usize] = to;
-        end = to;
-    }
-    end as usize
-}
-
-/// Writes the linked form of verified `code`, placed by [`place`].
-///
-/// # Safety
-/// - `code` passed the verifier, and `positions` came from `place` on it.
-/// - `out` leads to as many writable, 8-aligned bytes as `place` said, which nobody else uses.
-pub(crate) unsafe fn write(executor: Executor, code: &[u16], positions: &[u32], out: *mut u8) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match executor {
-            #[cfg(threaded)]
-            Executor::Threaded => write_threaded(code, positions, out),
-            _ => write_portable(code, out),
-        }
-    }
-}
-
-/// The same units, without labels.
-///
-/// # Safety
-/// - As [`write`].
-unsafe fn write_portable(code: &[u16], out: *mut u8) {
-    let out = out.cast::<u16>();
-    let mut from = 0;
-    while let Some(&unit) = code.get(from) {
-        let number = unit & !sheave_isa::LABEL;
-        let operands = &code[from + 1..from + usize::from(INFO[usize::from(number)].len)];
-        for unit in core::iter::once(&number).chain(operands) {
-            // SAFETY: there is room for all units of `code`.
-            unsafe { out.add(from).write(unit.to_le()) };
-            from += 1;
-        }
-    }
-}
-
-/// # Safety
-/// - As [`write`].
-#[cfg(threaded)]
-unsafe fn write_threaded(code: &[u16], positions: &[u32], out: *mut u8) {
+/// - As [`write`](super::write).
+pub(super) unsafe fn write(code: &[u16], positions: &[u32], out: *mut u8) {
     let mut accumulators = Accumulators([EMPTY; 3]);
     let (mut from, mut to) = (0, 0);
     while let Some(&unit) = code.get(from) {
-        let number = usize::from(unit & !sheave_isa::LABEL);
+        let number = usize::from(unit & !LABEL);
         let info = &INFO[number];
         let units = &code[from..from + usize::from(info.len)];
-        if unit & sheave_isa::LABEL != 0 {
+        if unit & LABEL != 0 {
             accumulators.0 = [EMPTY; 3];
         }
         let words = (units.len() + 2) / 4;
@@ -234,7 +152,7 @@ unsafe fn write_threaded(code: &[u16], positions: &[u32], out: *mut u8) {
         unsafe {
             let at = out.add(to);
             let variant = accumulators.variant(info, units);
-            write_head(Executor::Threaded, at, sheave_isa::ALL[number], variant);
+            write_head(Executor::Threaded, at, ALL[number], variant);
             let operands = at.add(8);
             copy_operands(&code[from + 1..], units.len() - 1, words, operands);
             if info.label_at != NONE {
@@ -257,7 +175,6 @@ unsafe fn write_threaded(code: &[u16], positions: &[u32], out: *mut u8) {
 ///
 /// # Safety
 /// - `n` are there, and there is room for the words at `to`, which is 8-aligned.
-#[cfg(threaded)]
 #[inline(always)]
 unsafe fn copy_operands(units: &[u16], n: usize, words: usize, to: *mut u8) {
     // SAFETY: the caller's promise, and what is checked below. Volatile: LLVM would call `memcpy` for these few bytes.
@@ -283,10 +200,9 @@ unsafe fn copy_operands(units: &[u16], n: usize, words: usize, to: *mut u8) {
     }
 }
 
-#[cfg(all(test, threaded))]
+#[cfg(test)]
 mod tests {
     use super::*;
-    use crate::executor::threaded::{FIRST, HANDLERS};
 
     #[test]
     fn every_op_has_as_many_handlers_as_variants() {
