@@ -32,15 +32,7 @@ scripts! {
 /// Whether a script is run: Miri takes a minute for each of these, and many for the others.
 fn is_chosen(name: &str, way: Way) -> bool {
     let under_miri: &[&str] = match way {
-        Way::Plain => &[
-            "once",
-            "values",
-            "dispatch",
-            "switch",
-            "exceptions",
-            "traps",
-            "tail_calls",
-        ],
+        Way::Plain => &["once", "dispatch", "switch", "traps", "tail_calls"],
         Way::Stress | Way::Snapshots => &["collect"],
     };
     !cfg!(miri) || under_miri.contains(&name)

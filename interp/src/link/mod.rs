@@ -83,7 +83,7 @@ pub(crate) unsafe fn write(executor: Executor, code: &[u16], positions: &[u32], 
 /// The same units, without labels.
 ///
 /// # Safety
-/// - As [`write`].
+/// - As [`write()`].
 unsafe fn write_portable(code: &[u16], out: *mut u8) {
     let out = out.cast::<u16>();
     let mut from = 0;
