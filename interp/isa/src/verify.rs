@@ -1,7 +1,7 @@
 //! The verifier: a loop over the table that shows a function's code to be safe to run.
 //!
 //! It establishes I2 (`docs/invariants.md`): every op is known and whole, every slot lies in the frame, every branch
-//! leads to the start of an op of the same function that carries [`LABEL`](crate::LABEL), every index is in range,
+//! leads to the start of an op of the same function that carries [`LABEL`], every index is in range,
 //! and the last op does not fall through. It says nothing about *types*: a wrong type gives a wrong number, no more.
 
 use crate::{ALL, Instr, Instrs, Kind, LABEL, OP_COUNT, OPS, Op, Role};
