@@ -16,7 +16,7 @@ impl Vm {
         let stacks = core::iter::once(0).chain(self.stacks.numbers());
         let frames = stacks.map(|n| match n == self.current {
             true => (self.stacks[n].off, self.stack_len() - self.records_bytes()),
-            false => (self.stacks[n].off, self.stacks[n].csp),
+            false => (self.stacks[n].off, self.waiting_place(n).csp),
         });
         let mut parts: Vec<(u32, u32)> = frames.collect();
         parts.extend(self.tables.iter().map(|t| (t.off, t.cap * 4)));
